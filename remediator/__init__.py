@@ -1,0 +1,1 @@
+"""Remediator carries out incident remediation for Prometheus alerts, and proves what it did."""

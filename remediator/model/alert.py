@@ -1,0 +1,92 @@
+"""An alert as Alertmanager posts it, and the episode that we keep of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from remediator.model.words import EpisodeStatus, Json
+
+MAX_LABEL_CHARS = 65_536
+"""Longest label or annotation value taken in. Alertmanager itself sets no limit."""
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Text = Annotated[str, Field(max_length=MAX_LABEL_CHARS)]
+
+
+class Alert(BaseModel):
+    """One alert of a notification (Alertmanager's webhook format, version 4), or of its API.
+
+    Unknown fields are kept. `ends_at` of a firing alert is Alertmanager's zero time or a guess
+    of its own, and means nothing.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, strict=False)
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, Text]
+    annotations: dict[str, Text] = {}
+    starts_at: Instant = Field(alias="startsAt")
+    ends_at: Instant = Field(alias="endsAt", default=datetime(1, 1, 1, tzinfo=UTC))
+    generator_url: str = Field(alias="generatorURL", default="")
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{1,64}$")
+
+    @property
+    def firing(self) -> bool:
+        """True while the alert fires."""
+        return self.status == "firing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One alert from firing to resolved.
+
+    While it is open, a firing alert with this fingerprint belongs to it whatever its start,
+    because that moves when Prometheus restarts.
+    """
+
+    id: int
+    fingerprint: str
+    incident_id: int
+    rule: str | None
+    """The rule that matched when the episode opened; None if none did."""
+    status: EpisodeStatus
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    generator_url: str
+    starts_at: datetime
+    """As told by Alertmanager first."""
+    opened_at: datetime
+    """When we took it in."""
+    ends_at: datetime | None = None
+    """As told by the resolving notification, or when the reconciler saw it gone."""
+    closed_by: str | None = None
+    """`webhook` or `reconcile`."""
+
+    @property
+    def firing(self) -> bool:
+        """True while the episode is open."""
+        return self.status is EpisodeStatus.FIRING
+
+    @property
+    def name(self) -> str:
+        """The alert's name, or its fingerprint where it has none."""
+        return self.labels.get("alertname", self.fingerprint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What Alertmanager's API said of one alert, when it was last asked."""
+
+    fingerprint: str
+    state: Literal["firing", "muted", "absent", "unknown"]
+    """`muted`: silenced or inhibited. `unknown`: not every Alertmanager answered, or one has
+    only just started and cannot prove that something is absent."""
+    at: datetime
+    detail: Json = None

@@ -1,0 +1,85 @@
+"""A snapshot: the entities that one decision looks at, and may replace.
+
+The store loads one inside a write transaction; tests and the simulator fill one by hand.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from remediator.model.alert import Episode
+from remediator.model.plan import Operation, Plan
+from remediator.model.run import (
+    Approval,
+    ApprovalDecision,
+    Attempt,
+    Claim,
+    Control,
+    Effect,
+    Incident,
+    Lock,
+    Message,
+    Run,
+    Timer,
+)
+
+E = TypeVar("E")
+
+KEYS: dict[type, tuple[str, ...]] = {
+    Episode: ("id",),
+    Incident: ("id",),
+    Run: ("id",),
+    Plan: ("id",),
+    Operation: ("id",),
+    Attempt: ("id",),
+    Approval: ("id",),
+    ApprovalDecision: ("approval_id", "actor"),
+    Effect: ("id",),
+    Claim: ("effect_id", "incident_id"),
+    Lock: ("service",),
+    Timer: ("key",),
+    Control: ("key",),
+    Message: ("id",),
+}
+"""Every entity that events carry, with the fields that make its primary key."""
+
+
+def key_of(entity: Any) -> tuple[Any, ...]:
+    """Primary key of an entity, as a tuple."""
+    return tuple(getattr(entity, name) for name in KEYS[type(entity)])
+
+
+class Snapshot:
+    """Entities by type and key. Private to one decision, so it may be written to."""
+
+    def __init__(self, entities: Iterable[Any] = (), *, next_id: Callable[[type], int] | None = None) -> None:
+        self._entities: dict[type, dict[tuple[Any, ...], Any]] = {}
+        self._next_id = next_id
+        for entity in entities:
+            self.put(entity)
+
+    def put(self, entity: Any) -> None:
+        """Add an entity, or replace the one with its key."""
+        self._entities.setdefault(type(entity), {})[key_of(entity)] = entity
+
+    def delete(self, entity: Any) -> None:
+        """Remove the entity with this key, if it is here."""
+        self._entities.get(type(entity), {}).pop(key_of(entity), None)
+
+    def find(self, kind: type[E], *key: Any) -> E | None:
+        """The entity with this key, or None."""
+        return self._entities.get(kind, {}).get(key)
+
+    def get(self, kind: type[E], *key: Any) -> E:
+        """The entity with this key; KeyError if it is not in the snapshot."""
+        entity: E = self._entities.get(kind, {})[key]
+        return entity
+
+    def all(self, kind: type[E]) -> Iterator[E]:
+        """All entities of a kind, in the order they came."""
+        return iter(list(self._entities.get(kind, {}).values()))
+
+    def next_id(self, kind: type) -> int:
+        """A number for a new entity: from the store, or one above the highest here."""
+        if self._next_id is not None:
+            return self._next_id(kind)
+        return max((key[0] for key in self._entities.get(kind, {})), default=0) + 1

@@ -1,0 +1,120 @@
+"""What is seen of the world: containers, changes made by others, findings of checks."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from remediator.model.words import Json, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A container as the engine tells of it."""
+
+    id: str
+    name: str
+    image: str
+    labels: dict[str, str]
+    running: bool
+    status: str
+    """The engine's word: created, running, paused, restarting, exited, dead."""
+    health: str | None
+    """`healthy`, `unhealthy`, `starting`, or None where there is no health check."""
+    exit_code: int | None
+    oom_killed: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    restart_count: int
+    restart_policy: str
+    stop_timeout: int
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmService:
+    """A Swarm service as the engine tells of it."""
+
+    id: str
+    name: str
+    version: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    replicas: int
+    running: int
+    """Tasks that run the present version."""
+    update_state: str | None
+    """`updating`, `completed`, `paused`, `rollback_*`, or None."""
+    force_update: int
+    """The counter that a forced update raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectChange:
+    """Something that happened to an object, as the engine's events or its state tell."""
+
+    object_id: str
+    object_name: str
+    what: str
+    """`stop`, `kill`, `create`, `start`, `update`, `restart`, `pause`, `destroy`, `stopped on purpose`."""
+    at: datetime | None
+    """None where the engine only shows that it was so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check saw."""
+
+    check: str
+    ok: bool | None
+    """None: it could not tell."""
+    summary: str
+    """One line."""
+    text: str = ""
+    """The whole of it, kept as evidence."""
+    facts: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The operation is done, or a probe found it done."""
+
+    result: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotApplied:
+    """A probe found that the operation did not happen."""
+
+    result: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActFailed:
+    """The operation was tried and failed, certainly: refused, or ended with an error."""
+
+    result: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Nobody can say whether the operation happened."""
+
+    result: dict[str, Json] = field(default_factory=dict)
+
+
+ApplyResult = Applied | ActFailed | Unknown
+ProbeResult = Applied | NotApplied | Unknown
+
+
+class TargetError(Exception):
+    """A target could not be resolved to what an action needs; acting is out of the question."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class WorldError(Exception):
+    """The world could not be read (engine down, slow, or answering nonsense): hold and say so."""

@@ -5,6 +5,8 @@ so there is one list of everything that can change from outside. Every method th
 something takes the actor whose name goes on the record.
 """
 
+# ruff: noqa: N818 - the refusals are named by what is the matter; their base ends in Error
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,0 +1,196 @@
+"""The approve gate: asking people, and what their answers and their silence lead to."""
+
+from dataclasses import replace
+
+from remediator.decide.draft import Draft
+from remediator.decide.ending import about, approval_timer, finish
+from remediator.decide.policy import Policy
+from remediator.model.plan import Operation, Plan
+from remediator.model.run import Approval, ApprovalDecision, Incident, Run, Timer
+from remediator.model.verdict import NeedsApproval
+from remediator.model.words import ApprovalStatus, Outcome, Reason, RunStatus
+
+
+class RefusalError(Exception):
+    """What a person asked for cannot be done; the message says why and what to do instead."""
+
+
+def ask(
+    draft: Draft,
+    run: Run,
+    plan: Plan,
+    operations: tuple[Operation, ...],
+    needs: NeedsApproval,
+    policy: Policy,
+) -> None:
+    """Ask people for this exact plan; a question about an older plan is superseded."""
+    of_run = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id]
+    live = [a for a in of_run if a.status in (ApprovalStatus.PENDING, ApprovalStatus.GRANTED)]
+    incident = draft.snapshot.get(Incident, run.incident_id)
+    approval = Approval(
+        id=draft.snapshot.next_id(Approval),
+        run_id=run.id,
+        digest=plan.digest,
+        reason=needs.reason,
+        status=ApprovalStatus.PENDING,
+        needed=needs.people,
+        ask=len(of_run) + 1,
+        requested_at=draft.now,
+        expires_at=draft.now + policy.severities[incident.severity].approval_expires,
+    )
+    for old in live:
+        draft.record(
+            "approval.superseded",
+            incident=run.incident_id,
+            puts=(replace(old, status=ApprovalStatus.SUPERSEDED, ended_at=draft.now),),
+            deletes=(Timer(key=approval_timer(old), due_at=old.expires_at),),
+            approval=old.id,
+            by=approval.id,
+            why="the plan has changed" if old.digest != plan.digest else "the approval is too old",
+        )
+    waiting = replace(
+        run,
+        status=RunStatus.AWAITING_APPROVAL,
+        plan_id=plan.id,
+        hold_reason=None,
+        hold_detail=None,
+    )
+    draft.record(
+        "approval.requested",
+        incident=run.incident_id,
+        puts=(
+            waiting,
+            approval,
+            Timer(key=approval_timer(approval), due_at=approval.expires_at),
+            *draft.messages(
+                policy.channels,
+                "approval_wanted",
+                incident=run.incident_id,
+                approval=approval.id,
+                ask=approval.ask,
+                digest=plan.digest,
+                needed=approval.needed,
+                reason=approval.reason.value,
+                expires_at=approval.expires_at.isoformat(),
+                objects=[o.object_name for o in operations],
+                evidence=list(run.evidence),
+                **(about(draft, waiting)),
+            ),
+        ),
+        run=run.id,
+        approval=approval.id,
+        ask=approval.ask,
+        digest=plan.digest,
+    )
+
+
+def grant(draft: Draft, approval: Approval, *, reason: str, digest: str | None) -> None:
+    """One person says yes. When enough have, the run is planned and judged anew; RefusalError if too late."""
+    _still_open(draft, approval, digest)
+    _record_decision(draft, approval, granted=True, reason=reason)
+    yes = [d for d in draft.snapshot.all(ApprovalDecision) if d.approval_id == approval.id and d.granted]
+    if len(yes) < approval.needed:
+        return
+    run = draft.snapshot.get(Run, approval.run_id)
+    draft.record(
+        "approval.granted",
+        incident=run.incident_id,
+        puts=(
+            replace(approval, status=ApprovalStatus.GRANTED, ended_at=draft.now),
+            replace(run, status=RunStatus.PLANNING),
+        ),
+        deletes=(Timer(key=approval_timer(approval), due_at=approval.expires_at),),
+        run=run.id,
+        approval=approval.id,
+        by=[d.actor for d in yes],
+    )
+
+
+def deny(draft: Draft, approval: Approval, policy: Policy, *, reason: str) -> None:
+    """One person says no, which is enough: the run ends. RefusalError if it is too late to decide."""
+    _still_open(draft, approval, None)
+    _record_decision(draft, approval, granted=False, reason=reason)
+    run = draft.snapshot.get(Run, approval.run_id)
+    draft.record(
+        "approval.denied",
+        incident=run.incident_id,
+        puts=(replace(approval, status=ApprovalStatus.DENIED, ended_at=draft.now),),
+        deletes=(Timer(key=approval_timer(approval), due_at=approval.expires_at),),
+        run=run.id,
+        approval=approval.id,
+        reason=reason,
+    )
+    finish(
+        draft,
+        run,
+        policy,
+        outcome=Outcome.DENIED,
+        reason=Reason.DENIED_BY_PERSON,
+        detail=f"denied by {draft.actor}: {reason}",
+    )
+
+
+def expire(draft: Draft, approval: Approval, policy: Policy) -> None:
+    """Nobody answered in time: nothing is done, people are told, and the run is looked at anew.
+
+    As long as the alert fires that means asking again.
+    """
+    timer = Timer(key=approval_timer(approval), due_at=approval.expires_at)
+    if approval.status is not ApprovalStatus.PENDING:
+        draft.record("timer.dropped", incident=None, deletes=(timer,), timer=timer.key)
+        return
+    run = draft.snapshot.get(Run, approval.run_id)
+    draft.record(
+        "approval.expired",
+        incident=run.incident_id,
+        puts=(
+            replace(approval, status=ApprovalStatus.EXPIRED, ended_at=draft.now),
+            replace(run, status=RunStatus.PLANNING),
+            *draft.messages(
+                policy.channels,
+                "approval_expired",
+                incident=run.incident_id,
+                approval=approval.id,
+                ask=approval.ask,
+                **about(draft, run),
+            ),
+        ),
+        deletes=(timer,),
+        run=run.id,
+        approval=approval.id,
+        ask=approval.ask,
+    )
+
+
+def _still_open(draft: Draft, approval: Approval, digest: str | None) -> None:
+    if approval.status is not ApprovalStatus.PENDING:
+        raise RefusalError(f"approval {approval.id} is no longer open: it was {approval.status}")
+    if draft.now >= approval.expires_at:
+        raise RefusalError(
+            f"approval {approval.id} expired at {approval.expires_at.isoformat()}; "
+            "a new one is asked for while the alert fires"
+        )
+    if digest is not None and digest != approval.digest:
+        raise RefusalError(
+            f"approval {approval.id} is for another plan than the one you read; look at it again"
+        )
+    if draft.snapshot.find(ApprovalDecision, approval.id, draft.actor) is not None:
+        raise RefusalError(
+            f"{draft.actor} has already decided on approval {approval.id}; it takes another person"
+        )
+
+
+def _record_decision(draft: Draft, approval: Approval, *, granted: bool, reason: str) -> None:
+    run = draft.snapshot.get(Run, approval.run_id)
+    decision = ApprovalDecision(
+        approval_id=approval.id, actor=draft.actor, granted=granted, reason=reason, at=draft.now
+    )
+    draft.record(
+        "approval.decided",
+        incident=run.incident_id,
+        puts=(decision,),
+        run=run.id,
+        approval=approval.id,
+        granted=granted,
+        reason=reason,
+    )

@@ -1,0 +1,34 @@
+"""The alert itself: muted, or not confirmed for too long, is no ground to act on."""
+
+from datetime import datetime, timedelta
+
+from remediator.decide.facts import Request
+from remediator.model.verdict import Allow, Hold, Verdict
+from remediator.model.words import Reason
+
+RECHECK = timedelta(seconds=30)
+
+
+def judge(request: Request, now: datetime) -> Verdict:
+    """Hold on alerts that are all muted, or that nobody confirmed within the policy's time.
+
+    A run by hand needs no alert. Without an Alertmanager to ask, webhooks are all there is.
+    """
+    world = request.world
+    if request.run.by_hand:
+        return Allow(detail=f"started by {request.run.requested_by}")
+    if not world.alert_api:
+        return Allow(detail="no Alertmanager API is configured; the webhook is believed")
+    states = {s.state for s in world.sightings}
+    if "firing" in states:
+        return Allow()
+    if "muted" in states:
+        return Hold(reason=Reason.MUTED, until=now + RECHECK, detail="silenced or inhibited in Alertmanager")
+    if world.confirmed_at is not None and now - world.confirmed_at <= request.policy.confirm_within:
+        return Allow(detail=f"last heard to fire at {world.confirmed_at.isoformat()}")
+    since = world.confirmed_at.isoformat() if world.confirmed_at else "the start"
+    return Hold(
+        reason=Reason.UNCONFIRMED,
+        until=now + RECHECK,
+        detail=f"Alertmanager could not be asked, and no webhook told of the alert since {since}",
+    )

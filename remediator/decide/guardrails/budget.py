@@ -1,0 +1,52 @@
+"""Only so many acts in a window. Counted from the stored intents, so a restart forgets nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from remediator.decide.facts import Request
+from remediator.model.rule import Budget
+from remediator.model.verdict import Allow, Hold, Verdict
+from remediator.model.words import AttemptStatus, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A step that was carried out, or may have been: all its operations count as one."""
+
+    run_id: int
+    rule: str
+    at: datetime
+
+
+def other_acts(request: Request) -> list[Act]:
+    """Acts on the service other than the step that asks now, oldest first."""
+    first: dict[tuple[int, int], Act] = {}
+    for attempt in sorted(request.stored.history, key=lambda a: a.intent_at):
+        step = (attempt.run_id, attempt.step)
+        if attempt.status is not AttemptStatus.NOT_APPLIED and step != (request.run.id, request.run.step):
+            first.setdefault(step, Act(attempt.run_id, attempt.rule, attempt.intent_at))
+    return list(first.values())
+
+
+def judge(request: Request, now: datetime) -> Verdict:
+    """Hold until every budget, of the rule and of the service, has room again."""
+    acts = other_acts(request)
+    own = [act for act in acts if act.rule == request.rule.name]
+    scopes = [(f"rule {request.rule.name}", b, own) for b in request.rule.guards.budget]
+    scopes += [(f"service {request.run.service}", b, acts) for b in request.policy.budget]
+    spent = [
+        (free_at, who, limit)
+        for who, limit, counted in scopes
+        if (free_at := _free_at(limit, counted, now)) is not None
+    ]
+    if not spent:
+        return Allow()
+    until, who, limit = max(spent, key=lambda entry: entry[0])
+    return Hold(reason=Reason.BUDGET, until=until, detail=f"budget {limit} of {who} is spent")
+
+
+def _free_at(limit: Budget, acts: list[Act], now: datetime) -> datetime | None:
+    recent = [act.at for act in acts if act.at > now - limit.window]
+    if len(recent) < limit.count:
+        return None
+    return recent[-limit.count] + limit.window

@@ -1,0 +1,20 @@
+"""Shadow mode: everything is decided and recorded, nothing is done."""
+
+from datetime import datetime
+
+from remediator.decide.facts import Request
+from remediator.model.verdict import Allow, Deny, Verdict
+from remediator.model.words import Mode, Reason
+
+
+def judge(request: Request, now: datetime) -> Verdict:
+    """Deny when the rule, the severity or the whole daemon is in shadow mode."""
+    modes = {
+        "the daemon": request.policy.mode,
+        f"severity {request.incident.severity}": request.policy.severities[request.incident.severity].mode,
+        f"rule {request.rule.name}": request.rule.mode,
+    }
+    shadowed = [who for who, mode in modes.items() if mode is Mode.SHADOW]
+    if shadowed:
+        return Deny(reason=Reason.SHADOW, detail=f"{' and '.join(shadowed)}: shadow mode")
+    return Allow()

@@ -182,7 +182,7 @@ def _apt_root(release: str) -> Path:
     if shutil.which("apt-get") is None:
         raise LabError(
             "this machine has no apt-get to fetch Prometheus, Alertmanager and Compose with: install them, "
-            "and name them with REMEDIATOR_LAB_PROMETHEUS and REMEDIATOR_LAB_ALERTMANAGER (older ones: ..._OLD)"
+            "and name them with REMEDIATOR_LAB_PROMETHEUS and REMEDIATOR_LAB_ALERTMANAGER (also ..._OLD)"
         )
     root = cache() / "apt" / release
     for folder in ("lists/partial", "archives/partial", "etc"):

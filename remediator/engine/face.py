@@ -116,7 +116,8 @@ class Desk(Protocol):
     async def reload(self, actor: str) -> str:
         """Read the rule files anew, and return the new version.
 
-        Raises Invalid, listing every error as file:line:col; the old rules then stay in force.
+        Raises `remediator.reading.problems.InputError` with every mistake and its place; the old
+        rules then stay in force.
         """
 
     async def readiness(self) -> Readiness:

@@ -47,6 +47,16 @@ class SwarmService:
     """`updating`, `completed`, `paused`, `rollback_*`, or None."""
     force_update: int
     """The counter that a forced update raises."""
+    running_since: datetime | None = None
+    """When the youngest of the running tasks began to run."""
+    update_message: str = ""
+    """What the engine says of the last update, e.g. why it is paused."""
+    stop_timeout: int = 10
+    """Seconds between SIGTERM and SIGKILL."""
+    update_parallelism: int = 1
+    """Tasks replaced at once; 0 is all."""
+    update_pause: float = 0.0
+    """Seconds between one batch and the next: the configured delay, or monitoring if that is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,68 @@
+"""What is wrong with a file that somebody wrote: where, why, and what was perhaps meant."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from remediator.model.text import harmless
+
+MAX_SHOWN = 160
+"""Longest part of a source line that is shown with a problem."""
+
+_SECRET_NAME = r"\w*(?:token|secret|password|passphrase|credential)\w*(?<!_file)(?<!_env)"
+_SECRET = re.compile(rf"""(\b{_SECRET_NAME}["']?\s*:\s*)\S.*""", re.IGNORECASE)
+_URL_USER = re.compile(r"://[^/\s@]*@")
+_URL_PATH = re.compile(r"""(\bhttps?://[^/\s"']*/)[^\s"']+""", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in one file. `line` and `column` count from 1; line 0 means the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    message: str
+    source: str = ""
+    """The line itself, for people; what looks like a secret in it is left out."""
+
+    def __str__(self) -> str:
+        if not self.line:
+            return f"{self.file}: {self.message}"
+        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        if not self.source.strip():
+            return text
+        shown = _without_secrets(self.source)
+        before = harmless(shown[: self.column - 1])
+        begin = max(0, len(before) - MAX_SHOWN // 2)
+        line = harmless(shown)[begin : begin + MAX_SHOWN]
+        return f"{text}\n    {line}\n    {' ' * (len(before) - begin)}^"
+
+
+class InputError(Exception):
+    """Files that people wrote cannot be used. Carries every problem found, in the order of the text."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` with the nearest known word, or nothing if none is near."""
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def names_secret(key: str) -> bool:
+    """Whether what stands under a key of this name may be secret; not so for `token_file`."""
+    return re.fullmatch(_SECRET_NAME, key, re.IGNORECASE) is not None
+
+
+def _without_secrets(line: str) -> str:
+    """The line without what stands after a key such as `token:`, and with only the host of a URL.
+
+    The path of a URL can be a secret, too: many webhooks have no other.
+    """
+    line = _URL_USER.sub("://***@", _SECRET.sub(r"\1***", line))
+    return _URL_PATH.sub(r"\1***", line)

@@ -1,0 +1,290 @@
+"""What a rule file may hold, as pydantic models: they check it, and give it its JSON Schema.
+
+Steps and triage name actions and checks, so their models are made for the registries at hand.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from remediator.model.duration import Duration
+from remediator.model.rule import Guards, VerifySpec
+from remediator.model.service import Service, TargetKind
+from remediator.model.words import IncidentType, Mode, Severity
+from remediator.reading.fields import BudgetText, Name, Positive, Text
+from remediator.reading.problems import did_you_mean
+from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
+from remediator.rules.matchers import Matcher, MatcherError, parse_matchers
+
+
+class Verb(Protocol):
+    """What the loader must know of an action or a check."""
+
+    @property
+    def params(self) -> type[BaseModel]:
+        """The model of its parameters. It forbids extra keys."""
+
+    @property
+    def needs_containers(self) -> bool:
+        """False if it also makes sense for a service without containers."""
+
+    def check(self, params: Any) -> str | None:
+        """Why parameters that fit the model cannot be carried out here; None if they can.
+
+        The place to ask whether what they name, such as a command, exists in the configuration.
+        """
+
+
+Verbs = Mapping[str, Verb]
+
+
+def _matchers(value: str, _: ValidationInfo) -> tuple[Matcher, ...]:
+    try:
+        return parse_matchers(value)
+    except MatcherError as error:
+        raise mistaken(Mistake(error.message, offset=error.column - 1)) from None
+
+
+def _known_service(name: str, info: ValidationInfo) -> str:
+    if "{{" in name or "${" in name:
+        raise ValueError("templates are not supported in this version: name one service of the catalogue")
+    services: Mapping[str, Service] = info.context["services"] if info.context else {}
+    if name not in services:
+        hint = did_you_mean(name, services)
+        raise ValueError(f"there is no service `{name}` in the configuration{hint}")
+    return name
+
+
+class Guardrails(Strict):
+    """Limits as a file writes them."""
+
+    cooldown: Duration | None = Field(default=None, description="Least time between two acts.")
+    budget: tuple[BudgetText, ...] = Field(default=(), description="At most so many acts in any such window.")
+    changed_by_others: Duration | None = Field(
+        default=None, description="Hold when somebody else changed the target within this time."
+    )
+
+
+class Verify(Strict):
+    """When an act counts as a success."""
+
+    healthy: bool = Field(default=False, description="The service's containers must be healthy.")
+    resolved_within: Positive = Field(
+        default=timedelta(minutes=5), description="All must be well by then, counted from the end of the act."
+    )
+    stays: Duration = Field(default=timedelta(0), description="And hold without a break for this long.")
+    steady: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long a container without a health check must run to count as healthy.",
+    )
+
+
+def _guards(written: Guardrails, _: ValidationInfo) -> Guards:
+    return Guards(
+        cooldown=written.cooldown, budget=written.budget, changed_by_others=written.changed_by_others
+    )
+
+
+def _verify_spec(written: Verify, _: ValidationInfo) -> VerifySpec:
+    return VerifySpec(**dict(written))
+
+
+class OneVerb(Strict):
+    """A mapping with exactly one key that names an action or a check, and that one's parameters."""
+
+    VERBS: ClassVar[Verbs] = {}
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "OneVerb":
+        given = [name for name, _ in self._given()]
+        if len(given) != 1:
+            found = " and ".join(f"`{name}`" for name in given) or "none"
+            known = ", ".join(f"`{name}`" for name in self.VERBS)
+            raise mistaken(Mistake(f"expected exactly one {self.KEYS_ARE} of {known}; found {found}"))
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        written = handler.resolve_ref_schema(handler(schema))
+        written["oneOf"] = [{"required": [name]} for name in cls.VERBS]
+        return written
+
+    def _given(self) -> list[tuple[str, BaseModel]]:
+        fields = ((name, _field(index)) for index, name in enumerate(self.VERBS))
+        return [(name, getattr(self, field)) for name, field in fields if field in self.model_fields_set]
+
+    def verb(self) -> tuple[str, dict[str, Any]]:
+        """The one verb's name and its parameters, with every default filled in."""
+        ((name, params),) = self._given()
+        return name, params.model_dump(mode="json", by_alias=True)
+
+
+class OneAction(OneVerb):
+    """A rung of the ladder: an action with its parameters, and when it has succeeded."""
+
+    KEYS_ARE = "action"
+    LATER = frozenset({"expires", "on_failure", "retries", "until", "when"})
+
+    verify: Annotated[VerifySpec, ReadAs(Verify, _verify_spec)] = Field(
+        default_factory=VerifySpec, description="When the act counts as a success."
+    )
+
+
+class OneCheck(OneVerb):
+    """A look before the first act: a check with its parameters."""
+
+    KEYS_ARE = "check"
+
+
+class RuleEntry(Strict):
+    """A remediation for a kind of alert."""
+
+    LATER = frozenset(
+        {"any", "escalate", "expires", "for", "inhibit", "on_failure", "owner", "priority"}
+        | {"runbook_url", "unless_open", "until", "when"}
+    )
+
+    name: Name = Field(description="Unique in all files; metrics and the record carry it.")
+    match: tuple[Annotated[tuple[Matcher, ...], ReadAs(Text, _matchers)], ...] = Field(
+        default=(), description="Matchers in Alertmanager's grammar. All must hold."
+    )
+    severity: Severity | None = Field(
+        default=None, description="Left out: taken from the alert's own `severity` label."
+    )
+    type: IncidentType | None = Field(default=None, description="The kind of incident.")
+    service: Annotated[Text, AfterValidator(_known_service)] | None = Field(
+        default=None,
+        description="A service of the catalogue. Left out: the alert's label `service` names one.",
+    )
+    mode: Mode = Field(default=Mode.AUTO, description="How far the rule may go by itself.")
+    triage: tuple[OneCheck, ...] = Field(default=(), description="What to look at before the first act.")
+    steps: tuple[OneAction, ...] = Field(min_length=1, description="The ladder: what to do, in this order.")
+    guardrails: Annotated[Guards, ReadAs(Guardrails, _guards)] = Field(
+        default_factory=Guards, description="Limits for this rule, on each service."
+    )
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        """All that must hold."""
+        return tuple(matcher for text in self.match for matcher in text)
+
+    @model_validator(mode="after")
+    def _makes_sense(self, info: ValidationInfo) -> "RuleEntry":
+        mistakes = []
+        if self.service is None and all(matcher.matches({}) for matcher in self.matchers):
+            message = "this rule matches every alert and names no service: add a matcher or a service"
+            mistakes.append(Mistake(message, at=("match",)))
+        service = info.context["services"].get(self.service) if info.context else None
+        if service is not None and service.target.kind is TargetKind.NONE:
+            mistakes += self._need_containers(service)
+        if mistakes:
+            raise mistaken(*mistakes)
+        return self
+
+    def _need_containers(self, service: Service) -> Iterator[Mistake]:
+        lacks = f"the service `{service.name}` has none (its target is `none`)"
+        for key, entries in (("triage", self.triage), ("steps", self.steps)):
+            for index, entry in enumerate(entries):
+                name, _ = entry.verb()
+                if entry.VERBS[name].needs_containers:
+                    message = f"the {entry.KEYS_ARE} `{name}` needs containers; {lacks}"
+                    yield Mistake(message, at=(key, index, name), on_key=True)
+        for index, step in enumerate(self.steps):
+            if step.verify.healthy:
+                message = f"`healthy` looks at containers; {lacks}"
+                yield Mistake(message, at=("steps", index, "verify", "healthy"), on_key=True)
+
+
+class Group(Strict):
+    """Rules that belong together, for people."""
+
+    LATER = frozenset({"defaults", "interval"})
+
+    name: Name
+    rules: tuple[RuleEntry, ...]
+
+
+class RuleFile(Strict):
+    """A file of remediation rules."""
+
+    KEYS_ARE = "key of a rule file"
+    LATER = frozenset({"classification", "defaults", "version"})
+
+    groups: tuple[Group, ...]
+
+
+def rule_file(actions: Verbs, checks: Verbs) -> type[RuleFile]:
+    """The model of a rule file whose steps and triage know these actions and checks."""
+    action, check = _one_of(OneAction, actions), _one_of(OneCheck, checks)
+    names: Any = Literal[tuple(checks)]
+    bare_name = BeforeValidator(
+        lambda value: {value: ""} if isinstance(value, str) and value else value,
+        json_schema_input_type=names | check,
+    )
+    entry = create_model(
+        "Rule",
+        __base__=RuleEntry,
+        __doc__=RuleEntry.__doc__,
+        triage=(tuple[Annotated[check, bare_name], ...], RuleEntry.model_fields["triage"]),  # type: ignore[valid-type]
+        steps=(tuple[action, ...], RuleEntry.model_fields["steps"]),  # type: ignore[valid-type]
+    )
+    rules: Any = (tuple[entry, ...], ...)
+    group = create_model("Group", __base__=Group, __doc__=Group.__doc__, rules=rules)
+    groups: Any = (tuple[group, ...], ...)
+    return create_model("RuleFile", __base__=RuleFile, __doc__=RuleFile.__doc__, groups=groups)
+
+
+def _one_of(base: type[OneVerb], verbs: Verbs) -> type[OneVerb]:
+    """A model with one optional key per verb."""
+    fields: dict[str, Any] = {}
+    for index, (name, verb) in enumerate(verbs.items()):
+        if verb.params.model_config.get("extra") != "forbid":
+            raise TypeError(f"the parameters of {name} must forbid extra keys ({verb.params.__name__})")
+        fields[_field(index)] = (_params(verb), Field(default_factory=lambda: None, alias=name))
+    model = create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
+    model.VERBS = dict(verbs)
+    return model
+
+
+def _field(index: int) -> str:
+    """The field of the verb with this place; verbs' own names could clash with pydantic's."""
+    return f"verb_{index}"
+
+
+def _params(verb: Verb) -> Any:
+    """The type of a verb's parameters; text alone stands for the only one that is required."""
+    fields = verb.params.model_fields
+    required = [field.alias or name for name, field in fields.items() if field.is_required()]
+
+    def short_form(value: Any) -> Any:
+        if value == "":
+            return {}
+        return {required[0]: value} if isinstance(value, str) and len(required) == 1 else value
+
+    def possible(params: BaseModel) -> BaseModel:
+        objection = verb.check(params)
+        if objection is not None:
+            raise ValueError(objection)
+        return params
+
+    written = verb.params | str if len(required) == 1 else verb.params
+    if not required:
+        written = written | None
+    return Annotated[
+        verb.params, BeforeValidator(short_form, json_schema_input_type=written), AfterValidator(possible)
+    ]

@@ -1,0 +1,161 @@
+"""Rule files from disk to a `RuleSet`: loaded whole, or refused whole with every mistake told."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from remediator.model.plan import canonical
+from remediator.model.rule import Rule, Step, TriageStep
+from remediator.model.service import Service
+from remediator.reading.problems import InputError, Problem
+from remediator.reading.typed import node_at, read_as
+from remediator.reading.yamlfile import Document, Node, read_yaml
+from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
+from remediator.rules.ruleset import MatchedRule, RuleSet
+
+SUFFIXES = (".yml", ".yaml")
+
+
+class Place(NamedTuple):
+    """Where a name was seen first."""
+
+    file: str
+    line: int
+
+
+def load_rules(
+    paths: Sequence[Path], *, services: Mapping[str, Service], actions: Verbs, checks: Verbs
+) -> RuleSet:
+    """Read all rules below `paths`: files, directories (their `*.yml` and `*.yaml`), and globs.
+
+    Rules keep the order of the paths, of the file names in a directory, and of the file. InputError
+    carries what is wrong in any of the files; then there are no rules at all.
+    """
+    model = rule_file(actions, checks)
+    rules: list[MatchedRule] = []
+    problems: list[Problem] = []
+    names: dict[str, Place] = {}
+    for file in _files(paths, problems):
+        try:
+            document = read_yaml(file)
+        except InputError as error:
+            problems += error.problems
+            continue
+        mistakes = list(_repeated_names(document, names))
+        try:
+            read = read_as(document, model, {"services": services})
+        except InputError as error:
+            mistakes += error.problems
+        else:
+            for at, group in enumerate(read.groups):
+                for number, entry in enumerate(group.rules):
+                    line = node_at(document.root, ("groups", at, "rules", number)).line
+                    rules.append(MatchedRule(_rule(entry, group.name, f"{file}:{line}"), entry.matchers))
+        problems += sorted(mistakes, key=lambda problem: (problem.line, problem.column))
+    if problems:
+        raise InputError(problems)
+    return RuleSet(rules)
+
+
+def rules_schema(actions: Verbs, checks: Verbs) -> dict[str, Any]:
+    """The JSON Schema of a rule file, for editors."""
+    schema = rule_file(actions, checks).model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
+    """The rule files below paths, each once; a path that leads to none is a problem."""
+    files: dict[Path, Path] = {}
+    for path in paths:
+        try:
+            found = _below(path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            problems.append(Problem(file=str(path), message=f"cannot be read: {reason}"))
+            continue
+        if not found:
+            problems.append(Problem(file=str(path), message="there is no rule file (*.yml, *.yaml) here"))
+        for file in found:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _below(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.suffix in SUFFIXES]
+    elif path.exists() or not any(char in str(path) for char in "*?["):
+        return [path]
+    else:
+        root = Path(path.anchor or ".")
+        found = list(root.glob(str(path.relative_to(path.anchor))))
+    return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
+
+
+def _repeated_names(document: Document, names: dict[str, Place]) -> Iterator[Problem]:
+    """The rules whose name another rule has already; `names` learns those of this file.
+
+    Reads the bare document, so that a file with other mistakes is held against the rest, too.
+    """
+    for group in _items(_child(document.root, "groups")):
+        for rule in _items(_child(group, "rules")):
+            name = _child(rule, "name")
+            if name is None or not isinstance(name.value, str) or not name.value:
+                continue
+            first = names.setdefault(name.value, Place(document.file, name.line))
+            if first != (document.file, name.line):
+                message = f"there is a rule `{name.value}` already, in {first.file}:{first.line}"
+                yield document.problem(message, name.line, name.column)
+
+
+def _child(node: Node, key: str) -> Node | None:
+    return node.value.get(key) if isinstance(node.value, dict) else None
+
+
+def _items(node: Node | None) -> list[Node]:
+    return node.value if node is not None and isinstance(node.value, list) else []
+
+
+def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
+    """A checked entry as the rule that the rest of the daemon knows."""
+    rule = Rule(
+        name=entry.name,
+        group=group,
+        version="",
+        source=source,
+        severity=entry.severity,
+        type=entry.type,
+        service=entry.service,
+        mode=entry.mode,
+        triage=tuple(
+            TriageStep(check=name, params=params) for name, params in map(OneVerb.verb, entry.triage)
+        ),
+        steps=tuple(
+            Step(action=name, params=params, verify=step.verify)
+            for step, (name, params) in zip(entry.steps, map(OneVerb.verb, entry.steps), strict=True)
+        ),
+        guards=entry.guardrails,
+    )
+    return replace(rule, version=_version(rule, entry))
+
+
+def _version(rule: Rule, entry: RuleEntry) -> str:
+    """Hash of what the rule means: the same wherever it stands, however it is written."""
+    meaning = asdict(rule)
+    for label in ("group", "source", "version"):
+        del meaning[label]
+    meaning["match"] = sorted({str(matcher) for matcher in entry.matchers})
+    return hashlib.sha256(canonical(_plain(meaning)).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can write it; durations as seconds."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

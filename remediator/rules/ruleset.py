@@ -1,0 +1,81 @@
+"""All rules as one value: which of them an alert calls for, and which one has a name.
+
+A rule that demands one exact `alertname` is only looked at for alerts of that name; the others are
+looked at for every alert. What matches stays what it would be if each rule were tried in turn.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from heapq import merge
+from operator import itemgetter
+
+from remediator.model.plan import canonical
+from remediator.model.rule import Rule
+from remediator.rules.matchers import Matcher, Operator
+
+_INDEXED = "alertname"
+_Numbered = tuple[int, "MatchedRule"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRule:
+    """A rule with the conditions under which it applies."""
+
+    rule: Rule
+    matchers: tuple[Matcher, ...]
+    """All must hold."""
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these labels calls for the rule."""
+        return all(matcher.matches(labels) for matcher in self.matchers)
+
+    def failing(self, labels: Mapping[str, str]) -> Matcher | None:
+        """The first condition that these labels do not fulfil; None if the rule matches."""
+        return next((matcher for matcher in self.matchers if not matcher.matches(labels)), None)
+
+
+class RuleSet:
+    """Rules in their order. Never changes; a reload makes a new one."""
+
+    def __init__(self, rules: Iterable[MatchedRule] = ()) -> None:
+        """ValueError if two rules share a name."""
+        self.rules = tuple(rules)
+        self._by_name = {matched.rule.name: matched.rule for matched in self.rules}
+        if len(self._by_name) != len(self.rules):
+            raise ValueError("two rules share a name")
+        self._named: dict[str, list[_Numbered]] = {}
+        self._unnamed: list[_Numbered] = []
+        for numbered in enumerate(self.rules):
+            wanted = _wanted_name(numbered[1])
+            (self._unnamed if wanted is None else self._named.setdefault(wanted, [])).append(numbered)
+        self.version = _digest([[matched.rule.name, matched.rule.version] for matched in self.rules])
+        """Hash of all rules and of their order."""
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __iter__(self) -> Iterator[MatchedRule]:
+        return iter(self.rules)
+
+    def match(self, labels: Mapping[str, str]) -> MatchedRule | None:
+        """The first rule that matches an alert's labels, in the order they were written in."""
+        named = self._named.get(labels.get(_INDEXED, ""), [])
+        candidates = merge(named, self._unnamed, key=itemgetter(0)) if named else self._unnamed
+        return next((matched for _, matched in candidates if matched.matches(labels)), None)
+
+    def find(self, name: str) -> Rule | None:
+        """The rule of this name, or None."""
+        return self._by_name.get(name)
+
+
+def _wanted_name(matched: MatchedRule) -> str | None:
+    """The one `alertname` that a rule's alerts have; None if it may be any, or missing."""
+    for matcher in matched.matchers:
+        if matcher.name == _INDEXED and matcher.operator is Operator.EQUAL and matcher.value:
+            return matcher.value
+    return None
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -28,6 +28,24 @@ VERSIONS: tuple[Version, ...] = ("old", "new")
 RELEASES: dict[Version, str] = {"old": "bookworm", "new": "trixie"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
+# Debian's Alertmanager reads its templates from one fixed place. This shows it the unpacked ones there, in a view
+# of the file system that only it has; the process stays the one that was started.
+LAUNCHER = """#!/bin/sh
+# Run the Alertmanager beside this file, with its package's templates in their place under /usr/share.
+set -eu
+root=$(cd "$(dirname "$0")" && pwd)
+user=
+[ "$(id -u)" = 0 ] || user=--map-root-user
+exec unshare --mount $user sh -euc '
+    root=$1 from=$PWD
+    shift
+    cd "$root"
+    mount -t overlay templates -o lowerdir=usr/share:/usr/share /usr/share
+    cd "$from"
+    exec "$root/usr/bin/prometheus-alertmanager" "$@"
+' sh "$root" "$@"
+"""
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -157,9 +175,21 @@ def _unpacked(version: Version, *, fetch: bool) -> Programs:
         _inside(release, "prometheus", "usr/bin/prometheus", fetch=fetch),
         _inside(release, "prometheus-alertmanager", "usr/bin/prometheus-alertmanager", fetch=fetch),
     )
+    found = replace(found, alertmanager=_launcher(release))
     if not found.promtool.is_file():  # newer releases have it in a package of its own
         found = replace(found, promtool=_inside(release, "promtool", "usr/bin/promtool", fetch=fetch))
     return found
+
+
+def _launcher(release: str) -> Path:
+    folder = extracted(release, "prometheus-alertmanager", fetch=False)
+    launcher = folder / "alertmanager"
+    if not launcher.is_file() or launcher.read_text() != LAUNCHER:
+        fresh = folder / f".alertmanager.{os.getpid()}"
+        fresh.write_text(LAUNCHER)
+        fresh.chmod(0o755)
+        fresh.replace(launcher)
+    return launcher
 
 
 def _inside(release: str, package: str, path: str, *, fetch: bool = True) -> Path:

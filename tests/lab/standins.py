@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-RECIPE = 1  # raise it when what goes into the stand-ins changes
+RECIPE = 2  # raise it when what goes into the stand-ins changes
 BASE = (
     "base-files",
     "busybox-static",
@@ -157,37 +157,41 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _prometheus(client: DockerClient, name: str) -> None:
-    programs = packages.programs("new")
-    entry = '"/bin/prometheus"'
+    files = [_from("prometheus", "usr/bin/prometheus"), _from("promtool", "usr/bin/promtool")]
+    entry = '"/usr/bin/prometheus"'
     arguments = '"--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"'
-    files = {"prometheus": programs.prometheus, "promtool": programs.promtool}
     _stand_in(client, name, files, f"WORKDIR /prometheus\nENTRYPOINT [{entry}]\nCMD [{arguments}]\n")
 
 
 def _alertmanager(client: DockerClient, name: str) -> None:
-    programs = packages.programs("new")
-    entry = '"/bin/alertmanager"'
+    paths = ("usr/bin/prometheus-alertmanager", "usr/bin/amtool", "usr/share/prometheus")
+    files = [_from("prometheus-alertmanager", path) for path in paths]
+    entry = '"/usr/bin/prometheus-alertmanager"'
     arguments = '"--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"'
-    files = {"alertmanager": programs.alertmanager, "amtool": programs.amtool}
     _stand_in(client, name, files, f"WORKDIR /alertmanager\nENTRYPOINT [{entry}]\nCMD [{arguments}]\n")
 
 
 def _redis(client: DockerClient, name: str) -> None:
     command = '"redis-server", "--protected-mode", "no", "--save", ""'
-    _stand_in(client, name, {}, f"WORKDIR /data\nCMD [{command}]\n")
+    _stand_in(client, name, [], f"WORKDIR /data\nCMD [{command}]\n")
 
 
-def _stand_in(client: DockerClient, name: str, programs: dict[str, Path], rest: str) -> None:
+def _from(package: str, path: str) -> tuple[Path, str]:
+    """A file or folder of an unpacked package, and its place in the image: the same."""
+    return packages.extracted("trixie", package) / path, path
+
+
+def _stand_in(client: DockerClient, name: str, files: list[tuple[Path, str]], rest: str) -> None:
     base = tag("python")
     if not has(client, base):
         _python(client, base)
-    copies = "".join(f"COPY {program} /usr/bin/{program}\n" for program in programs)
+    copies = "".join(f"COPY {path} /{path}\n" for _, path in files)
     dockerfile = f"FROM {base}\n{copies}{rest}".encode()
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as context:
             _add_bytes(context, "Dockerfile", dockerfile)
-            for program, path in programs.items():
-                context.add(path.resolve(), program)
+            for source, path in files:
+                context.add(source.resolve(), path)
         file.seek(0)
         build(client, file, name)
 

@@ -28,8 +28,8 @@ VERSIONS: tuple[Version, ...] = ("old", "new")
 RELEASES: dict[Version, str] = {"old": "bookworm", "new": "trixie"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-# Debian's Alertmanager reads its templates from one fixed place. This shows it the unpacked ones there, in a view
-# of the file system that only it has; the process stays the one that was started.
+# Debian's Alertmanager reads its templates from one fixed place. This shows it the unpacked ones there, in a
+# view of the file system that only it has; the process stays the one that was started.
 LAUNCHER = """#!/bin/sh
 # Run the Alertmanager beside this file, with its package's templates in their place under /usr/share.
 set -eu

@@ -83,6 +83,9 @@ async def start_site(
         shutdown_timeout=grace,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None  # noqa: S101 - it is, after setup
+    server.request_handler = webhook.short_cut(app[FRONT], server.request_handler)
     site = web.TCPSite(runner, host, port)
     try:
         await site.start()

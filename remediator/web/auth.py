@@ -64,7 +64,7 @@ class Tokens:
         return found
 
 
-def from_another_site(request: web.Request) -> bool:
+def from_another_site(request: web.BaseRequest) -> bool:
     """True if a browser says that a page of another origin makes it send this request."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site != "same-origin":

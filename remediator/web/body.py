@@ -29,13 +29,16 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-async def read_body(request: web.Request, *, limit: int, seconds: float) -> bytes:
+async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:
     """The whole body. Refuses one larger than `limit` bytes, or that takes longer than `seconds`."""
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     try:
-        async with asyncio.timeout(seconds):
-            body = await request.read()
+        if request.content.is_eof():  # all of it is here, as with most; waiting costs more than reading
+            body = request.content.read_nowait()
+        else:
+            async with asyncio.timeout(seconds):
+                body = await request.read()
     except TimeoutError:
         # Not 408: Alertmanager gives up on every 4xx, and the alert would be lost. It retries a 503.
         raise Refusal(

@@ -86,31 +86,43 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str] | N
     return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=headers)
 
 
+def answer_to(request: web.BaseRequest, error: Exception) -> web.Response:
+    """The answer to a request whose handler raised `error`."""
+    response = _answer_to(request, error)
+    response.headers.update(HEADERS)
+    if isinstance(error, Refusal) and error.close:
+        response.force_close()
+    return response
+
+
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into an answer, and put the headers on every answer."""
     try:
         response = await handler(request)
-    except Refusal as refusal:
-        response = refused(refusal.status, refusal.code, refusal.message, refusal.headers)
-        if refusal.close:
-            response.force_close()
-    except DeskError as error:
-        status, code = _DESK.get(type(error), (400, "invalid"))
-        again = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
-        response = refused(status, code, str(error), again)
-    except StoreError as error:
-        log.error("the store failed", method=request.method, path=request.path, error=str(error))
-        told = "the store cannot be read; the daemon's log tells why"
-        response = refused(503, "store_failed", told, {"Retry-After": "1"})
-    except InputError as error:
-        response = refused(400, "invalid_input", str(error))
-    except web.HTTPException as error:
-        code, message = _HTTP.get(error.status, ("http_error", error.reason))
-        keep = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        response = refused(error.status, code, message, keep)
-    except Exception:
-        log.exception("a request failed", method=request.method, path=request.path)
-        response = refused(500, "internal", "this is a fault of the daemon; its log tells more")
+    except Exception as error:
+        return answer_to(request, error)
     response.headers.update(HEADERS)
     return response
+
+
+def _answer_to(request: web.BaseRequest, error: Exception) -> web.Response:
+    match error:
+        case Refusal():
+            return refused(error.status, error.code, error.message, error.headers)
+        case DeskError():
+            status, code = _DESK.get(type(error), (400, "invalid"))
+            again = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+            return refused(status, code, str(error), again)
+        case StoreError():
+            log.error("the store failed", method=request.method, path=request.path, error=str(error))
+            told = "the store does not work; the daemon's log tells why"
+            return refused(503, "store_failed", told, {"Retry-After": "1"})
+        case InputError():
+            return refused(400, "invalid_input", str(error))
+        case web.HTTPException():
+            code, message = _HTTP.get(error.status, ("http_error", error.reason))
+            keep = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return refused(error.status, code, message, keep)
+    log.error("a request failed", method=request.method, path=request.path, exc_info=error)
+    return refused(500, "internal", "this is a fault of the daemon; its log tells more")

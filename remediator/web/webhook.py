@@ -10,24 +10,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from remediator.web.auth import from_another_site
 from remediator.web.body import SHOWN, parse_json, read_body
-from remediator.web.errors import Refusal
-from remediator.web.front import FRONT
+from remediator.web.errors import HEADERS, Refusal, answer_to
+from remediator.web.front import FRONT, Front
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from typing import Any
+
+    Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 PATH = "/api/v1/webhook"
 VERSION = "4"
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="remediator", Basic realm="remediator"'}
 
+# Made once, in the type that a response copies without a look at each.
+_ACCEPTED = CIMultiDict({**HEADERS, "Content-Type": "application/json"})
 
-async def receive(request: web.Request) -> web.Response:
+
+async def receive(request: web.Request) -> web.StreamResponse:
     """POST /api/v1/webhook: 200 once the raw notification is committed."""
-    front = request.app[FRONT]
+    return await _receive(request, request.app[FRONT])
+
+
+def short_cut(front: Front, serve: Serve) -> Serve:
+    """`serve`, but notifications go past the application, its router and its middleware.
+
+    Those would take a quarter of the time that an answer takes. What is answered is the same.
+    """
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path != PATH or request.method != "POST" or "Expect" in request.headers:
+            return await serve(request)
+        try:
+            return await _receive(request, front)
+        except Exception as error:
+            return answer_to(request, error)
+
+    return handle
+
+
+async def _receive(request: web.BaseRequest, front: Front) -> web.Response:
     begun = front.clock.monotonic()
     if from_another_site(request):
         raise Refusal(403, "forbidden", "browsers of other sites may not post here")
@@ -46,7 +73,7 @@ async def receive(request: web.Request) -> web.Response:
     _check(parse_json(body))
     notification = await front.desk.receive(body, caller.name)
     front.metrics.receive_seconds.observe(front.clock.monotonic() - begun)
-    return web.json_response({"status": "accepted", "notification": notification})
+    return web.Response(body=b'{"status":"accepted","notification":%d}' % notification, headers=_ACCEPTED)
 
 
 def _check(root: Any) -> None:

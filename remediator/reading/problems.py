@@ -10,8 +10,8 @@ from remediator.model.text import harmless
 MAX_SHOWN = 160
 """Longest part of a source line that is shown with a problem."""
 
-_SECRET_NAME = r"\w*(?:token|secret|password|passphrase|credential)\w*(?<!_file)(?<!_env)"
-_SECRET = re.compile(rf"""(\b{_SECRET_NAME}["']?\s*:\s*)\S.*""", re.IGNORECASE)
+_KEY = r"\w*(?:token|secret|password|passphrase|credential)\w*(?<!_file)(?<!_env)"
+_SECRET = re.compile(rf"""(\b{_KEY}["']?\s*:\s*)\S.*""", re.IGNORECASE)
 _URL_USER = re.compile(r"://[^/\s@]*@")
 _URL_PATH = re.compile(r"""(\bhttps?://[^/\s"']*/)[^\s"']+""", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def names_secret(key: str) -> bool:
     """Whether what stands under a key of this name may be secret; not so for `token_file`."""
-    return re.fullmatch(_SECRET_NAME, key, re.IGNORECASE) is not None
+    return re.fullmatch(_KEY, key, re.IGNORECASE) is not None
 
 
 def _without_secrets(line: str) -> str:

@@ -8,6 +8,7 @@ programs            Prometheus and Alertmanager of that version
 start_alertmanager  factory: start_alertmanager(webhook=..., token_file=..., ...) -> Alertmanager
 start_prometheus    factory: start_prometheus(targets=..., rules=..., alertmanagers=[...]) -> Prometheus
 start_service       factory: start_service(labels=..., ...) -> ServiceContainer
+start_daemon        factory: start_daemon(rules=..., services=..., alertmanagers=[...], engine=...) -> Daemon
 sink                a webhook receiver that remembers
 """
 
@@ -22,6 +23,7 @@ import pytest
 from tests.lab import engine, images, packages
 from tests.lab.alertmanager import Alertmanager
 from tests.lab.container import ServiceContainer
+from tests.lab.daemon import Daemon
 from tests.lab.paths import LabError, in_ci
 from tests.lab.process import Server
 from tests.lab.prometheus import Prometheus
@@ -117,6 +119,17 @@ def start_service(docker_engine: Engine, service_image: str) -> Iterator[Callabl
             container = ServiceContainer(docker_engine, service_image, **options)
             stack.callback(container.remove)
             return container.start()
+
+        yield start
+
+
+@pytest.fixture
+def start_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    with contextlib.ExitStack() as stack:
+        count = iter(range(100))
+
+        def start(**options: Any) -> Daemon:
+            return _started(stack, Daemon(tmp_path / f"daemon-{next(count)}", **options))
 
         yield start
 

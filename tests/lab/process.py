@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import urllib.error
@@ -49,6 +50,10 @@ class Server:
     def argv(self) -> list[str]:
         """The command line, for the present port."""
         raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        """What it needs in its environment beside that of this process."""
+        return {}
 
     def start(self) -> Self:
         """Start it and wait until it is ready; another process may take a free port first, so try a few."""
@@ -116,7 +121,12 @@ class Server:
     def _try_start(self) -> bool:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                self.argv(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.folder
+                self.argv(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=self.folder,
+                env={**os.environ, **self.environment()},
             )
         process = self.process
         with contextlib.suppress(NotYetError):

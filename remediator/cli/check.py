@@ -94,8 +94,7 @@ def _as_text(config_file: Path, result: Result) -> str:
 
 
 def _warning(problem: Problem) -> str:
-    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
-    return f"{place}: warning: {problem.message}"
+    return f"{problem.place}: warning: {harmless(problem.message)}"
 
 
 def _count(number: int, noun: str) -> str:

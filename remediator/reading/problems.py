@@ -27,11 +27,15 @@ class Problem:
     source: str = ""
     """The line itself, for people; what looks like a secret in it is left out."""
 
+    @property
+    def place(self) -> str:
+        """`file:line:column`, or the file alone."""
+        file = harmless(self.file)
+        return f"{file}:{self.line}:{self.column}" if self.line else file
+
     def __str__(self) -> str:
-        if not self.line:
-            return f"{self.file}: {self.message}"
-        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
-        if not self.source.strip():
+        text = f"{self.place}: {harmless(self.message)}"
+        if not self.line or not self.source.strip():
             return text
         shown = _without_secrets(self.source)
         before = harmless(shown[: self.column - 1])

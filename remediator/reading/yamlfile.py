@@ -83,8 +83,8 @@ def parse_yaml(data: bytes, file: str) -> Document:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = _LINE_BREAK.split(data[: error.start].decode("utf-8-sig"))
-        message = f"not UTF-8: the byte 0x{data[error.start]:02x}; save the file as UTF-8"
+        before = _LINE_BREAK.split(error.object[: error.start].decode())
+        message = f"not UTF-8: the byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
         raise InputError(
             [Problem(file=file, message=message, line=len(before), column=len(before[-1]) + 1)]
         ) from None

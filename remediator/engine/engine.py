@@ -1,0 +1,175 @@
+"""The engine as a whole: its parts put together, started in the right order, and stopped in the other.
+
+After a start nothing is acted on before the state has been held against Alertmanager; acts that a
+crash cut off are probed first. At a stop nothing new begins, and what acts is finished or left to
+the probe of the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from remediator.decide.draft import DAEMON
+from remediator.decide.people import PAUSE
+from remediator.engine.core import Core
+from remediator.engine.desk import EngineDesk
+from remediator.engine.dispatcher import Dispatcher
+from remediator.engine.facts import paused_by_file
+from remediator.engine.housekeeping import keep_house
+from remediator.engine.intake import Intake
+from remediator.engine.outbox import Outbox
+from remediator.engine.readiness import ReadinessCheck
+from remediator.engine.reconciler import Reconciler
+from remediator.engine.timers import Timers
+from remediator.metrics import Levels
+from remediator.model.run import Control
+from remediator.reading.problems import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from remediator.clock import Clock
+    from remediator.decide.draft import Draft
+    from remediator.engine.setup import Setup
+    from remediator.metrics import Metrics
+    from remediator.model.event import Event
+    from remediator.store import Store, Transaction
+    from remediator.world.base import World
+
+log = structlog.get_logger(__name__)
+
+
+class Engine:
+    """Everything that happens by itself, and the desk through which people reach it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        world: World,
+        clock: Clock,
+        metrics: Metrics,
+        setup: Setup,
+        load: Callable[[], Setup],
+        in_force: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`load` reads rules and configuration anew for a reload; it may take long, and raise InputError.
+
+        `in_force` is called when what it read is, in the same moment.
+        """
+        self.core = core = Core(store=store, world=world, clock=clock, metrics=metrics, setup=setup)
+        self._load = load
+        self._in_force = in_force
+        self._caught_up = asyncio.Event()
+        self._intake = Intake(core)
+        self._dispatcher = Dispatcher(core, self._caught_up)
+        self._timers = Timers(core)
+        self._outbox = Outbox(core)
+        self._reconciler = Reconciler(core, self._intake, self._caught_up)
+        self._readiness = ReadinessCheck(core)
+        self._reloading = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.desk = EngineDesk(core, self._intake, self._readiness, self._reload)
+
+    async def start(self) -> None:
+        """Take up the state where it was left, and begin. Raises StoreError."""
+        core = self.core
+        core.store.on_commit(self._committed)
+        episodes = await core.store.read(lambda reader: reader.firing_episodes())
+        core.alarms.load(episodes)
+        await core.decide(self._tell_start)
+        self._dispatcher.load(await core.store.read(lambda reader: reader.unfinished_runs()))
+        parts = {
+            "intake": self._intake.run,
+            "timers": self._timers.run,
+            "outbox": self._outbox.run,
+            "reconciler": self._reconciler.run,
+            "housekeeping": lambda: keep_house(core),
+            **{f"engine {name}": engine.watch for name, engine in core.world.engines.items()},
+        }
+        for name, work in parts.items():
+            task = asyncio.create_task(core.forever(name, work), name=name)
+            self._tasks.append(task)
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new, let acts finish within `grace` seconds, and end."""
+        self.core.draining = True
+        self._readiness.forget()
+        await self._dispatcher.stop(grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.core.decide(lambda draft, _: draft.record("daemon.stopped", incident=None))
+
+    async def levels(self) -> Levels:
+        """What the metrics show of this moment."""
+        counts, pause = await self.core.store.read(
+            lambda reader: (reader.counts(), reader.get(Control, PAUSE))
+        )
+        oldest = counts.oldest_message
+        return Levels(
+            ready=(await self._readiness.ask()).ready,
+            paused=pause is not None or paused_by_file(self.core) is not None,
+            incidents_open=counts.incidents_open,
+            approvals_pending=counts.approvals_pending,
+            notifications_pending=counts.notifications_pending,
+            outbox_oldest_seconds=(self.core.clock.now() - oldest).total_seconds() if oldest else 0.0,
+        )
+
+    async def _reload(self, actor: str) -> str:
+        core = self.core
+        async with self._reloading:
+            try:
+                setup = await asyncio.to_thread(self._load)
+            except InputError as error:
+                first = str(error.problems[0]).splitlines()[0]
+                told = f"the last reload was refused ({len(error.problems)} mistakes, first {first})"
+                self._readiness.rules_error = told
+                log.error("the rules are not reloaded; the old ones stay in force", error=str(error))
+                errors = [str(problem).splitlines()[0] for problem in error.problems[:20]]
+                await core.decide(
+                    lambda draft, _: draft.record("rules.refused", incident=None, errors=errors),
+                    actor=actor,
+                )
+                raise
+            self._use(setup)
+            await core.decide(lambda draft, _: self._tell_rules(draft), actor=actor)
+        return setup.rules.version
+
+    def _use(self, setup: Setup) -> None:
+        """Put new rules and configuration in force, between two decisions."""
+        core = self.core
+        core.book.replace(setup.rules, self._dispatcher.unfinished())
+        core.setup = setup
+        self._in_force()
+        self._readiness.rules_error = None
+        self._readiness.forget()
+        self._dispatcher.look_again()
+        log.info("rules are loaded", version=setup.rules.version, rules=len(setup.rules))
+
+    def _committed(self, events: Sequence[Event]) -> None:
+        """Everything that follows from a commit, before whoever wrote it goes on."""
+        for event in events:
+            self.core.metrics.observe(event)
+            if event.puts:
+                self.core.alarms.observe(event)
+                self._dispatcher.observe(event)
+                self._timers.observe(event)
+                self._outbox.observe(event)
+
+    def _tell_start(self, draft: Draft, _: Transaction) -> None:
+        draft.record("daemon.started", incident=None, identity=self.core.store.identity)
+        self._tell_rules(draft)
+
+    def _tell_rules(self, draft: Draft) -> None:
+        rules = self.core.setup.rules
+        draft.record(
+            "rules.loaded",
+            incident=None,
+            version=rules.version,
+            rules=len(rules),
+            by_hand=draft.actor != DAEMON,
+        )

@@ -1,0 +1,153 @@
+"""Holds the state against Alertmanager's API, at the start and from time to time.
+
+Webhooks get lost while the daemon is down, and a muted alert's end is never posted. What is firing
+there and unknown here is taken in; what is open here and proven to be absent there is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from remediator.decide.intake import RECONCILE, close_episode
+from remediator.model.alert import Alert, Episode
+
+if TYPE_CHECKING:
+    from remediator.decide.draft import Draft
+    from remediator.engine.core import Core
+    from remediator.engine.intake import Intake
+    from remediator.store import Transaction
+    from remediator.world.base import AlertsSeen, SeenAlert
+
+RETRY = timedelta(seconds=3)
+"""Until Alertmanager has answered once since the start, for nothing is done before."""
+
+PIECE = 100
+"""Episodes closed in one transaction."""
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """The task that asks and compares."""
+
+    def __init__(self, core: Core, intake: Intake, ready: asyncio.Event) -> None:
+        self._core = core
+        self._intake = intake
+        self._ready = ready
+        """Set once the state has been held against Alertmanager since the start."""
+        self._failing: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Compare for ever; without an Alertmanager to ask there is nothing to do."""
+        core = self._core
+        if core.world.alerts is None:
+            self._ready.set()
+            await asyncio.Event().wait()
+        while True:
+            await self.once()
+            pause = core.setup.reconcile_interval if core.reconciled else RETRY
+            await core.clock.sleep(pause.total_seconds())
+
+    async def once(self) -> None:
+        """Ask now and compare."""
+        core = self._core
+        if core.world.alerts is None:
+            return
+        seen = await core.world.alerts.look(timedelta(0))
+        self._tell_errors(seen)
+        answered = seen.complete or bool(seen.alerts)
+        opened = await self._take_in(seen)
+        closed = await self._close_absent(seen) if seen.complete else 0
+        core.metrics.reconciles.labels("ok" if seen.complete else "failed").inc()
+        first = answered and not core.reconciled
+        if first or opened or closed:
+            await self._record(first, opened, closed, seen)
+        if first:
+            core.reconciled = True
+            self._ready.set()
+
+    async def _take_in(self, seen: AlertsSeen) -> int:
+        core = self._core
+        known = core.alarms.firing()
+        unknown: list[Alert] = []
+        for alert in seen.alerts.values():
+            if not alert.firing or not self._is_ours(alert):
+                continue
+            core.alarms.heard(alert.fingerprint, seen.at)
+            if alert.fingerprint not in known:
+                unknown.append(_as_posted(alert))
+        return await self._intake.take_in(unknown) if unknown else 0
+
+    async def _close_absent(self, seen: AlertsSeen) -> int:
+        core = self._core
+        gone = [
+            (fingerprint, entry.episode, entry.incident)
+            for fingerprint, entry in core.alarms.firing().items()
+            if fingerprint not in seen.alerts
+            and entry.opened_at < seen.at
+            and (core.alarms.last_heard(fingerprint) or entry.opened_at) < seen.at
+        ]
+        for begin in range(0, len(gone), PIECE):
+            await self._close(gone[begin : begin + PIECE], seen)
+        return len(gone)
+
+    async def _close(self, gone: list[tuple[str, int, int]], seen: AlertsSeen) -> None:
+        policy = self._core.setup.policy
+
+        def decision(draft: Draft, _: Transaction) -> None:
+            for _fingerprint, number, _incident in gone:
+                episode = draft.snapshot.find(Episode, number)
+                if episode is not None and episode.firing:
+                    close_episode(draft, episode, policy, ends_at=seen.at, by=RECONCILE)
+
+        await self._core.decide(
+            decision,
+            fingerprints=[fingerprint for fingerprint, _, _ in gone],
+            incidents={incident for _, _, incident in gone},
+        )
+
+    async def _record(self, first: bool, opened: int, closed: int, seen: AlertsSeen) -> None:
+        def decision(draft: Draft, _: Transaction) -> None:
+            draft.record(
+                "alerts.reconciled",
+                incident=None,
+                first=first,
+                opened=opened,
+                closed=closed,
+                seen=len(seen.alerts),
+                complete=seen.complete,
+                errors=dict(seen.errors),
+            )
+
+        await self._core.decide(decision)
+
+    def _is_ours(self, alert: SeenAlert) -> bool:
+        receiver = self._core.setup.receiver
+        return receiver is None or receiver in alert.receivers
+
+    def _tell_errors(self, seen: AlertsSeen) -> None:
+        """Log what changed, not the same failure every half minute."""
+        errors = dict(seen.errors)
+        for address, error in errors.items():
+            if self._failing.get(address) != error:
+                log.warning("Alertmanager's answer is missing or incomplete", address=address, error=error)
+        for address in self._failing.keys() - errors.keys():
+            log.info("Alertmanager answers again", address=address)
+        self._failing = errors
+
+
+def _as_posted(alert: SeenAlert) -> Alert:
+    """An alert of the API in the form that a webhook would have given it."""
+    return Alert.model_construct(
+        status="firing",
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=alert.starts_at,
+        ends_at=alert.ends_at,
+        generator_url=alert.generator_url,
+        fingerprint=alert.fingerprint,
+    )

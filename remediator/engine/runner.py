@@ -1,0 +1,325 @@
+"""Carries one run along: what its status asks for is done, and what came of it is decided upon.
+
+The status is the whole truth of where a run stands, so a runner can be dropped at any moment and
+begun anew from the store: after a crash, a drain, or a fault of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import structlog
+
+from remediator.decide import acting
+from remediator.decide.ending import BEFORE_ACTING, cancel_waiting
+from remediator.engine import looking
+from remediator.engine.core import wait_for
+from remediator.engine.facts import STALE, read_facts
+from remediator.model.plan import Operation, Plan
+from remediator.model.run import Attempt, Run
+from remediator.model.verdict import Hold
+from remediator.model.words import AttemptStatus, Reason, RunStatus
+from remediator.model.world import Applied, TargetError, Unknown, WorldError
+from remediator.world.targets import find_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from remediator.decide.draft import Draft
+    from remediator.decide.facts import WorldFacts
+    from remediator.decide.verify import Assessment
+    from remediator.engine.core import Core
+    from remediator.model.plan import PlanSpec
+    from remediator.model.rule import Rule
+    from remediator.model.service import Service
+    from remediator.model.snapshot import Snapshot
+    from remediator.model.world import ApplyResult, ProbeResult
+    from remediator.store import Transaction
+
+LOOK_AGAIN = 300.0
+"""Seconds after which a held run is looked at in any case, so that nothing waits for ever."""
+
+PROBE_PAUSE = 10.0
+PROBE_PATIENCE = 120.0
+"""Seconds that a world which cannot be read is asked again what became of an act."""
+
+RESULT_ROOM = 4096
+"""Characters of an act's output that are kept in the record itself."""
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Act(NamedTuple):
+    """One try at one operation that is under way, or was when the daemon ended."""
+
+    operation: Operation
+    attempt: Attempt
+    action: str
+
+
+def under_way(snapshot: Snapshot, run: Run) -> Act:
+    """The act that a run in ACTING or PROBING is about."""
+    attempt = max(
+        (a for a in snapshot.all(Attempt) if a.run_id == run.id and a.status is AttemptStatus.INTENT),
+        key=lambda a: a.id,
+    )
+    operation = snapshot.get(Operation, attempt.operation_id)
+    return Act(operation, attempt, snapshot.get(Plan, operation.plan_id).action)
+
+
+class Runner:
+    """One unfinished run, as the engine drives it."""
+
+    def __init__(self, core: Core, run: Run, ready: asyncio.Event, slots: asyncio.Semaphore) -> None:
+        self.run = run
+        """As last committed; the dispatcher keeps it so."""
+        self.changed = asyncio.Event()
+        """Set by the dispatcher when the run was changed by anybody."""
+        self.acting = False
+        """True while an act is under way, which a drain waits for."""
+        self._core = core
+        self._ready = ready
+        self._slots = slots
+        self._hold_until: datetime | None = None
+
+    async def drive(self) -> None:
+        """Go on until the run has finished."""
+        await self._ready.wait()
+        while not self.run.finished:
+            self.changed.clear()
+            match self.run.status:
+                case RunStatus.PLANNING:
+                    await self._plan_and_act()
+                case RunStatus.HELD:
+                    await self._wait_held()
+                    if self.run.status is RunStatus.HELD:
+                        await self._plan_and_act()
+                case RunStatus.ACTING:
+                    # No act of ours is under way here, so it was cut off.
+                    await self._decide(acting.interrupted)
+                case RunStatus.PROBING:
+                    await self._probe()
+                case RunStatus.VERIFYING:
+                    await self._verify()
+                case RunStatus.AWAITING_APPROVAL | RunStatus.UNKNOWN:
+                    await self.changed.wait()
+                case RunStatus.FINISHED:
+                    return
+
+    async def _wait_held(self) -> None:
+        """Until the hold is over, the run was changed, or it is time to look in any case."""
+        until = self._hold_until
+        # Not known after a start or a wake: look at once.
+        seconds = 0.0 if until is None else min(self._core.seconds_until(until), LOOK_AGAIN)
+        await wait_for(self.changed, seconds)
+
+    async def _plan_and_act(self) -> None:
+        core, run = self._core, self.run
+        rule = core.book.of(run)
+        if rule is None:
+            await self._rule_is_gone()
+            return
+        try:
+            service = await find_service(run.service, core.setup.services, core.world)
+            if not run.triaged:
+                run = await self._triage(run, rule, service)
+            planned = await self._plan(run, rule, service)
+            operations = planned.operations if planned else await self._stored_operations(run)
+        except TargetError as error:
+            refused = error
+            await self._decide(lambda draft, run: acting.plan_failed(draft, run, core.setup.policy, refused))
+            return
+        except WorldError as error:
+            self._note(await self._hold_unreadable(str(error)))
+            return
+        async with self._slots:
+            facts = await read_facts(core, run, rule, service, operations)
+            begun = await self._judge(rule, facts, planned)
+            if begun is not None:
+                await self._act(rule, begun)
+
+    async def _triage(self, run: Run, rule: Rule, service: Service) -> Run:
+        """Look before the first act; what was seen is kept as evidence."""
+        findings = await looking.triage(self._core, rule, service)
+
+        def decision(draft: Draft, transaction: Transaction) -> Run:
+            current = draft.snapshot.get(Run, run.id)
+            if current.triaged or current.finished:
+                return current
+            evidence = tuple(looking.kept(finding, transaction) for finding in findings)
+            return acting.triaged(draft, current, evidence)
+
+        return await self._core.decide(decision, runs=[run.id])
+
+    async def _plan(self, run: Run, rule: Rule, service: Service) -> PlanSpec | None:
+        """A fresh plan of the present step; None in the middle of a plan, which goes on as it is."""
+        if run.operation > 0:
+            return None
+        step = rule.steps[run.step]
+        action = self._core.setup.actions[step.action]
+        return await action.plan(service, step.params, self._core.world)
+
+    async def _stored_operations(self, run: Run) -> list[Operation]:
+        plan = run.plan_id
+        assert plan is not None  # noqa: S101 - an operation is done, so there is a plan
+        return await self._core.store.read(lambda reader: reader.list_operations(plan))
+
+    async def _judge(self, rule: Rule, facts: WorldFacts, planned: PlanSpec | None) -> Act | None:
+        """Decide; returns what to do now, if anything."""
+        core, number = self._core, self.run.id
+        policy = core.setup.policy
+
+        def decision(draft: Draft, transaction: Transaction) -> tuple[Hold | None, Act | None]:
+            if draft.now - facts.read_at > STALE:
+                return None, None  # the writer was busy for long: read the facts anew
+            run = draft.snapshot.get(Run, number)
+            history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
+            judgement = acting.decide(draft, run, rule, policy, facts, history, planned)
+            run = draft.snapshot.get(Run, number)
+            if run.status is not RunStatus.ACTING:
+                overall = judgement.overall if judgement else None
+                return (overall if isinstance(overall, Hold) else None), None
+            return None, under_way(draft.snapshot, run)
+
+        hold, begun = await core.decide(decision, runs=[number])
+        self._note(hold)
+        return begun
+
+    async def _act(self, rule: Rule, act: Act) -> None:
+        core, attempt = self._core, act.attempt
+        self.acting = True
+        try:
+            begun = core.clock.monotonic()
+            result = await self._apply(act)
+            seconds = core.clock.monotonic() - begun
+            result = looking.cut(result, RESULT_ROOM)
+
+            def decision(draft: Draft, _: Transaction) -> None:
+                acting.act_ended(
+                    draft,
+                    draft.snapshot.get(Run, attempt.run_id),
+                    draft.snapshot.get(Attempt, attempt.id),
+                    rule,
+                    core.setup.policy,
+                    result,
+                    seconds,
+                )
+
+            await core.insist(lambda: core.decide(decision, runs=[attempt.run_id]))
+        finally:
+            self.acting = False
+
+    async def _apply(self, act: Act) -> ApplyResult:
+        """Carry out one operation, and never let it go on for ever."""
+        action = self._core.setup.actions[act.action]
+        limit = act.operation.timeout + acting.MARGIN.total_seconds()
+        try:
+            async with asyncio.timeout(limit):
+                return await action.apply(act.operation, act.attempt, self._core.world)
+        except TimeoutError:
+            return Unknown(result={"error": f"no outcome within {limit:g} s"})
+        except Exception as error:
+            log.exception("an action failed in a way that it does not know", action=act.action)
+            return Unknown(result={"error": f"{type(error).__name__}: {error}"})
+
+    async def _probe(self) -> None:
+        core, number = self._core, self.run.id
+        act = await core.store.read(lambda reader: _unless_over(reader.snapshot(runs=[number]), number))
+        if act is None:
+            return
+        attempt = act.attempt
+        result = await self._ask(act)
+        rule = core.book.known(self.run)
+
+        def decision(draft: Draft, _: Transaction) -> None:
+            acting.probed(
+                draft,
+                draft.snapshot.get(Run, attempt.run_id),
+                draft.snapshot.get(Attempt, attempt.id),
+                rule,
+                core.setup.policy,
+                looking.cut(result, RESULT_ROOM),
+            )
+
+        await core.insist(lambda: core.decide(decision, runs=[attempt.run_id]))
+
+    async def _ask(self, act: Act) -> ProbeResult:
+        """What became of an act. That it happened is believed at once, all else after its deadline."""
+        core, attempt = self._core, act.attempt
+        action = core.setup.actions.get(act.action)
+        if action is None:
+            return Unknown(result={"error": f"the action {act.action} is no longer there"})
+        patience = attempt.deadline.timestamp() + PROBE_PATIENCE
+        while True:
+            over = core.clock.now() >= attempt.deadline
+            result: ProbeResult
+            try:
+                result = await action.probe(act.operation, attempt, core.world)
+                if over or isinstance(result, Applied):
+                    return result
+            except WorldError as error:
+                result = Unknown(result={"error": str(error)})
+                if core.clock.now().timestamp() >= patience:
+                    return result
+            except Exception as error:
+                log.exception("a probe failed in a way that it does not know", action=act.action)
+                return Unknown(result={"error": f"{type(error).__name__}: {error}"})
+            await core.clock.sleep(PROBE_PAUSE if over else core.seconds_until(attempt.deadline))
+
+    async def _verify(self) -> None:
+        core, run = self._core, self.run
+        rule = core.book.known(run)
+        watch = looking.Watch(core, run, rule)
+        await watch.begin()
+        while self.run.status is RunStatus.VERIFYING:
+            assessment = await watch.look()
+            if assessment.outcome is not None:
+                await self._decide_verified(rule, assessment)
+                return
+            self.changed.clear()
+            await wait_for(self.changed, core.setup.verify_interval.total_seconds())
+
+    async def _decide_verified(self, rule: Rule, assessment: Assessment) -> None:
+        policy = self._core.setup.policy
+        await self._decide(lambda draft, run: acting.verified(draft, run, rule, policy, assessment))
+
+    async def _hold_unreadable(self, detail: str) -> Hold | None:
+        policy = self._core.setup.policy
+
+        def decision(draft: Draft, run: Run) -> Hold | None:
+            if run.status not in BEFORE_ACTING:
+                return None
+            return acting.plan_unreadable(draft, run, policy, detail)
+
+        return await self._decide(decision)
+
+    async def _rule_is_gone(self) -> None:
+        policy = self._core.setup.policy
+        detail = "the rule is no longer among the rule files"
+        await self._decide(
+            lambda draft, run: cancel_waiting(draft, run, policy, reason=Reason.RULE_GONE, detail=detail)
+        )
+
+    async def _decide(self, decision: Callable[[Draft, Run], T]) -> T:
+        """Run a decision about this run, as it stands when the decision is made."""
+        number = self.run.id
+        return await self._core.decide(
+            lambda draft, _: decision(draft, draft.snapshot.get(Run, number)), runs=[number]
+        )
+
+    def hurry(self) -> None:
+        """Have a held run looked at now."""
+        self._hold_until = None
+        self.changed.set()
+
+    def _note(self, hold: Hold | None) -> None:
+        """Remember when a held run is to be looked at again."""
+        self._hold_until = None if hold is None else hold.until or self._core.later(LOOK_AGAIN)
+
+
+def _unless_over(snapshot: Snapshot, number: int) -> Act | None:
+    run = snapshot.get(Run, number)
+    return under_way(snapshot, run) if run.status is RunStatus.PROBING else None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remediator.cli.paths import config_option
 from remediator.model.text import harmless
 from remediator.reading.problems import InputError, Problem
 
@@ -36,7 +35,14 @@ class Result:
 
 
 @click.command(short_help="Check the configuration and the rules.")
-@config_option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("remediator.yml"),
+    show_default=True,
+    envvar="REMEDIATOR_CONFIG",
+    help="The configuration file.",
+)
 @click.argument("paths", metavar="[RULES]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer."

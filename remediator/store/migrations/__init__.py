@@ -1,0 +1,1 @@
+"""What brings older databases to the present schema, one file for each step."""

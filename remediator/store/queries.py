@@ -1,0 +1,188 @@
+"""What may be asked of the store: by decisions, by the engine's loops and by people.
+
+A reader sees one consistent moment: the engine's decisions read inside the write transaction that
+they end in, everybody else inside a read transaction that no writer disturbs.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
+
+from remediator.model.alert import Episode
+from remediator.model.run import Attempt, Incident, Message, Run, Timer
+from remediator.model.snapshot import KEYS, Snapshot
+from remediator.model.words import Reason, RunStatus, Severity
+from remediator.store.codec import text_time, time_text
+from remediator.store.listings import Listings
+from remediator.store.records import Counts, Notification
+from remediator.store.snapshots import load_snapshot
+from remediator.store.sql import Query, Statement, param, served_by
+from remediator.store.tables import (
+    FIRING,
+    OPEN,
+    PENDING,
+    TABLES,
+    UNFINISHED,
+    UNPROCESSED,
+    WAITING,
+    literal,
+    notifications,
+)
+
+E = TypeVar("E")
+
+
+def _by_key(kind: type[Any]) -> Query[Any]:
+    table = TABLES[kind]
+    return Query(kind, select(table).where(*[table.c[name] == param(name) for name in KEYS[kind]]))
+
+
+_EPISODES, _INCIDENTS, _RUNS = TABLES[Episode], TABLES[Incident], TABLES[Run]
+_ATTEMPTS, _TIMERS, _MESSAGES = TABLES[Attempt], TABLES[Timer], TABLES[Message]
+_BY_KEY = {kind: _by_key(kind) for kind in KEYS}
+
+_PENDING_NOTIFICATIONS = Statement(
+    select(
+        notifications.c.id,
+        notifications.c.received_at,
+        notifications.c.source,
+        notifications.c.body,
+        notifications.c.sha256,
+    )
+    .where(UNPROCESSED)
+    .order_by(notifications.c.id)
+    .limit(param("limit"))
+)
+_UNFINISHED_RUNS = Query(
+    Run, served_by("one_unfinished_run", select(_RUNS).where(UNFINISHED).order_by(_RUNS.c.id))
+)
+_HELD_RUNS = Query(
+    Run,
+    select(_RUNS)
+    .where(_RUNS.c.status == literal(RunStatus.HELD), _RUNS.c.hold_reason == param("reason"))
+    .order_by(_RUNS.c.id),
+)
+_FIRING_EPISODES = Query(
+    Episode, served_by("one_firing_episode", select(_EPISODES).where(FIRING).order_by(_EPISODES.c.id))
+)
+_HISTORY = Query(
+    Attempt,
+    select(_ATTEMPTS)
+    .where(_ATTEMPTS.c.service == param("service"), _ATTEMPTS.c.intent_at >= param("since"))
+    .order_by(_ATTEMPTS.c.intent_at, _ATTEMPTS.c.id),
+)
+_DUE_TIMERS = Query(
+    Timer,
+    select(_TIMERS)
+    .where(_TIMERS.c.due_at <= param("now"))
+    .order_by(_TIMERS.c.due_at, _TIMERS.c.key)
+    .limit(param("limit")),
+)
+_NEXT_TIMER = Statement(select(func.min(_TIMERS.c.due_at)))
+_NEXT_MESSAGES = Query(
+    Message,
+    select(_MESSAGES)
+    .where(
+        _MESSAGES.c.id.in_(
+            select(func.min(_MESSAGES.c.id))
+            .where(WAITING)
+            .group_by(_MESSAGES.c.channel, _MESSAGES.c.incident_id)
+        )
+    )
+    .order_by(_MESSAGES.c.next_at, _MESSAGES.c.id)
+    .limit(param("limit")),
+)
+_INCIDENTS_OPEN = Statement(
+    select(_INCIDENTS.c.severity, func.count()).where(OPEN).group_by(_INCIDENTS.c.severity)
+)
+_LEVELS = Statement(
+    select(
+        select(func.count()).where(PENDING).scalar_subquery(),
+        select(func.count()).where(UNPROCESSED).scalar_subquery(),
+        select(func.min(_MESSAGES.c.created_at)).where(WAITING).scalar_subquery(),
+    )
+)
+
+
+class Reader(Listings):
+    """The store at one moment. Its methods are short, and read only what they are asked for."""
+
+    def snapshot(
+        self,
+        *,
+        fingerprints: Iterable[str] = (),
+        keys: Iterable[str] = (),
+        incidents: Iterable[int] = (),
+        runs: Iterable[int] = (),
+    ) -> Snapshot:
+        """Everything that a decision about these looks at.
+
+        These are the latest episode of each fingerprint, and the incidents: the given ones, those of
+        the episodes, the open ones with these correlation keys, and those of the runs. For each open
+        or given incident its firing episodes and unfinished runs. For each run, these and the given
+        ones, its present plan with operations, its attempts, and its approvals with what people said;
+        the lock on its service, and who else is unfinished there. And all controls.
+        """
+        return load_snapshot(
+            self._connection,
+            fingerprints=fingerprints,
+            keys=keys,
+            incidents=incidents,
+            runs=runs,
+            next_id=None,
+        )
+
+    def get(self, kind: type[E], *key: int | str) -> E | None:
+        """The entity with this key, or None."""
+        query: Query[E] = _BY_KEY[kind]
+        return query.first(self._connection, **dict(zip(KEYS[kind], key, strict=True)))
+
+    def pending_notifications(self, limit: int) -> list[Notification]:
+        """The oldest notifications that are not processed yet."""
+        return [
+            Notification(id=number, received_at=text_time(at), source=source, body=body, sha256=sha256)
+            for number, at, source, body, sha256 in _PENDING_NOTIFICATIONS.run(self._connection, limit=limit)
+        ]
+
+    def unfinished_runs(self) -> list[Run]:
+        """Every run that is not finished, oldest first."""
+        return _UNFINISHED_RUNS.all(self._connection)
+
+    def held_runs(self, reason: Reason) -> list[Run]:
+        """The runs that are held for this reason, oldest first."""
+        return _HELD_RUNS.all(self._connection, reason=reason.value)
+
+    def firing_episodes(self) -> list[Episode]:
+        """Every open episode, oldest first."""
+        return _FIRING_EPISODES.all(self._connection)
+
+    def history(self, service: str, since: datetime) -> list[Attempt]:
+        """The attempts on a service with an intent at or after `since`, oldest first."""
+        return _HISTORY.all(self._connection, service=service, since=time_text(since))
+
+    def due_timers(self, now: datetime, limit: int = 100) -> list[Timer]:
+        """The timers that have come due, the most overdue first."""
+        return _DUE_TIMERS.all(self._connection, now=time_text(now), limit=limit)
+
+    def next_timer(self) -> datetime | None:
+        """When the next timer comes due; None if none is set."""
+        at = _NEXT_TIMER.run(self._connection).fetchone()[0]
+        return None if at is None else text_time(at)
+
+    def next_messages(self, limit: int) -> list[Message]:
+        """The oldest waiting message of each channel and incident; those to be tried first come first."""
+        return _NEXT_MESSAGES.all(self._connection, limit=limit)
+
+    def counts(self) -> Counts:
+        """The levels that metrics show."""
+        approvals, waiting, oldest = _LEVELS.run(self._connection).fetchone()
+        return Counts(
+            incidents_open={
+                Severity(severity): number for severity, number in _INCIDENTS_OPEN.run(self._connection)
+            },
+            approvals_pending=approvals,
+            notifications_pending=waiting,
+            oldest_message=None if oldest is None else text_time(oldest),
+        )

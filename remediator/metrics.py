@@ -59,6 +59,7 @@ class Metrics:
         self._projections: dict[str, Callable[[Event], None]] = {
             "notification.taken_in": self._taken_in,
             "run.decided": self._decided,
+            "run.held": self._decided,
             "run.finished": self._finished,
             "attempt.applied": self._acted,
             "attempt.failed": self._acted,

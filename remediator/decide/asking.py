@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import about, approval_timer, finish
+from remediator.decide.ending import about, approval_timer, cancel_waiting, pass_turn
 from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, Plan
-from remediator.model.run import Approval, ApprovalDecision, Incident, Run, Timer
+from remediator.model.run import Approval, ApprovalDecision, Run, Timer
 from remediator.model.verdict import NeedsApproval
-from remediator.model.words import ApprovalStatus, Outcome, Reason, RunStatus
+from remediator.model.words import ApprovalStatus, Outcome, Reason, RunStatus, Severity
 
 
 class RefusalError(Exception):
@@ -22,11 +22,11 @@ def ask(
     operations: tuple[Operation, ...],
     needs: NeedsApproval,
     policy: Policy,
+    severity: Severity,
 ) -> None:
-    """Ask people for this exact plan; a question about an older plan is superseded."""
+    """Ask people for this exact plan; what they were asked or said before is superseded."""
     of_run = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id]
     live = [a for a in of_run if a.status in (ApprovalStatus.PENDING, ApprovalStatus.GRANTED)]
-    incident = draft.snapshot.get(Incident, run.incident_id)
     approval = Approval(
         id=draft.snapshot.next_id(Approval),
         run_id=run.id,
@@ -36,7 +36,7 @@ def ask(
         needed=needs.people,
         ask=len(of_run) + 1,
         requested_at=draft.now,
-        expires_at=draft.now + policy.severities[incident.severity].approval_expires,
+        expires_at=draft.now + policy.severities[severity].approval_expires,
     )
     for old in live:
         draft.record(
@@ -46,7 +46,7 @@ def ask(
             deletes=(Timer(key=approval_timer(old), due_at=old.expires_at),),
             approval=old.id,
             by=approval.id,
-            why="the plan has changed" if old.digest != plan.digest else "the approval is too old",
+            why=_why_again(draft, old, approval),
         )
     waiting = replace(
         run,
@@ -81,7 +81,16 @@ def ask(
         approval=approval.id,
         ask=approval.ask,
         digest=plan.digest,
+        reason=needs.reason.value,
+        needed=approval.needed,
     )
+    pass_turn(draft, run.service)
+
+
+def _why_again(draft: Draft, old: Approval, new: Approval) -> str:
+    if old.digest != new.digest:
+        return "the plan has changed"
+    return "the approval is too old" if draft.now >= old.expires_at else "more people are needed"
 
 
 def grant(draft: Draft, approval: Approval, *, reason: str, digest: str | None) -> None:
@@ -107,7 +116,10 @@ def grant(draft: Draft, approval: Approval, *, reason: str, digest: str | None) 
 
 
 def deny(draft: Draft, approval: Approval, policy: Policy, *, reason: str) -> None:
-    """One person says no, which is enough: the run ends. RefusalError if it is too late to decide."""
+    """One person says no, which is enough: the run ends. RefusalError if it is too late to decide.
+
+    Where operations of the plan are done already, they are verified first.
+    """
     _still_open(draft, approval, None)
     _record_decision(draft, approval, granted=False, reason=reason)
     run = draft.snapshot.get(Run, approval.run_id)
@@ -118,9 +130,9 @@ def deny(draft: Draft, approval: Approval, policy: Policy, *, reason: str) -> No
         deletes=(Timer(key=approval_timer(approval), due_at=approval.expires_at),),
         run=run.id,
         approval=approval.id,
-        reason=reason,
+        why=reason,
     )
-    finish(
+    cancel_waiting(
         draft,
         run,
         policy,
@@ -133,19 +145,21 @@ def deny(draft: Draft, approval: Approval, policy: Policy, *, reason: str) -> No
 def expire(draft: Draft, approval: Approval, policy: Policy) -> None:
     """Nobody answered in time: nothing is done, people are told, and the run is looked at anew.
 
-    As long as the alert fires that means asking again.
+    As long as the alert fires that means asking again. A run that was started by hand has no alert
+    to burn on, and ends.
     """
     timer = Timer(key=approval_timer(approval), due_at=approval.expires_at)
     if approval.status is not ApprovalStatus.PENDING:
         draft.record("timer.dropped", incident=None, deletes=(timer,), timer=timer.key)
         return
     run = draft.snapshot.get(Run, approval.run_id)
+    again = run.status is RunStatus.AWAITING_APPROVAL and not run.by_hand
     draft.record(
         "approval.expired",
         incident=run.incident_id,
         puts=(
             replace(approval, status=ApprovalStatus.EXPIRED, ended_at=draft.now),
-            replace(run, status=RunStatus.PLANNING),
+            *((replace(run, status=RunStatus.PLANNING),) if again else ()),
             *draft.messages(
                 policy.channels,
                 "approval_expired",
@@ -160,6 +174,15 @@ def expire(draft: Draft, approval: Approval, policy: Policy) -> None:
         approval=approval.id,
         ask=approval.ask,
     )
+    if not again:
+        cancel_waiting(
+            draft,
+            run,
+            policy,
+            outcome=Outcome.EXPIRED,
+            reason=Reason.APPROVAL_EXPIRED,
+            detail=f"nobody answered approval {approval.id} in time",
+        )
 
 
 def _still_open(draft: Draft, approval: Approval, digest: str | None) -> None:
@@ -192,5 +215,5 @@ def _record_decision(draft: Draft, approval: Approval, *, granted: bool, reason:
         run=run.id,
         approval=approval.id,
         granted=granted,
-        reason=reason,
+        why=reason,
     )

@@ -40,6 +40,15 @@ def about(draft: Draft, run: Run) -> dict[str, Any]:
     }
 
 
+def fires(draft: Draft, run: Run) -> list[Episode]:
+    """The open episodes that a run is there for."""
+    return [
+        e
+        for e in draft.snapshot.all(Episode)
+        if e.firing and e.incident_id == run.incident_id and e.rule == run.rule
+    ]
+
+
 def cancel_waiting(
     draft: Draft,
     run: Run,
@@ -51,17 +60,21 @@ def cancel_waiting(
 ) -> None:
     """End a run that has nothing under way; one that acts or verifies is left alone.
 
-    A plan of which some operations are already done is not dropped: what was done gets verified.
+    A plan of which some operations are already done is not dropped: what was done gets verified. If
+    that fails, the run climbs further only where it was the alert that had ended.
     """
-    if run.status in BEFORE_ACTING:
-        if run.operation > 0:
-            verify(draft, run, why=detail)
-        else:
-            finish(draft, run, policy, outcome=outcome, reason=reason, detail=detail)
+    if run.status not in BEFORE_ACTING:
+        return
+    if run.operation == 0:
+        finish(draft, run, policy, outcome=outcome, reason=reason, detail=detail)
+    elif reason is Reason.RESOLVED:
+        verify(draft, run, reason=reason, why=detail)
+    else:
+        verify(draft, replace(run, cancel_requested=draft.actor), reason=reason, why=detail)
 
 
-def verify(draft: Draft, run: Run, *, why: str) -> None:
-    """Go on to see whether the act helped."""
+def verify(draft: Draft, run: Run, *, why: str, reason: Reason = Reason.OK) -> None:
+    """Go on to see whether the act helped; `reason` is OK where the whole plan was carried out."""
     withdrawn, timers = drop_approvals(draft, run)
     verifying = replace(
         run, status=RunStatus.VERIFYING, verify_from=draft.now, hold_reason=None, hold_detail=None
@@ -72,6 +85,7 @@ def verify(draft: Draft, run: Run, *, why: str) -> None:
         puts=(verifying, *withdrawn),
         deletes=timers,
         run=run.id,
+        reason=reason.value,
         why=why,
     )
 
@@ -122,8 +136,7 @@ def finish(
         seconds_verifying=(draft.now - run.verify_from).total_seconds() if run.verify_from else None,
         seconds_since_incident=(draft.now - incident.opened_at).total_seconds(),
     )
-    if freed:
-        _wake_next(draft, run.service)
+    pass_turn(draft, run.service)
     resolve_if_over(draft, run.incident_id)
 
 
@@ -136,6 +149,22 @@ def wake(draft: Draft, run: Run, *, why: str) -> None:
         run=run.id,
         why=why,
     )
+
+
+def pass_turn(draft: Draft, service: str) -> None:
+    """Wake the next run in line for a service, unless a run has the service or is about to decide.
+
+    To be called whenever a run stops being decided upon without having taken the service: then the
+    turn is the next one's, or nobody would ever wake those that wait.
+    """
+    if draft.snapshot.find(Lock, service) is not None:
+        return
+    runs = [r for r in draft.snapshot.all(Run) if r.service == service]
+    if any(r.status is RunStatus.PLANNING for r in runs):
+        return
+    waiting = [r for r in runs if r.status is RunStatus.HELD and r.hold_reason is Reason.LOCKED]
+    if waiting:
+        wake(draft, min(waiting, key=lambda r: r.id), why=f"{service} is free again")
 
 
 def drop_approvals(
@@ -152,9 +181,9 @@ def drop_approvals(
 def resolve_if_over(draft: Draft, incident_id: int) -> None:
     """Resolve an incident when no alert of it fires and no run of it goes on."""
     incident = draft.snapshot.get(Incident, incident_id)
-    fires = any(e.firing and e.incident_id == incident_id for e in draft.snapshot.all(Episode))
+    burns = any(e.firing and e.incident_id == incident_id for e in draft.snapshot.all(Episode))
     runs = any(not r.finished and r.incident_id == incident_id for r in draft.snapshot.all(Run))
-    if incident.open and not fires and not runs:
+    if incident.open and not burns and not runs:
         over = replace(incident, status=IncidentStatus.RESOLVED, resolved_at=draft.now)
         draft.record(
             "incident.resolved",
@@ -162,13 +191,3 @@ def resolve_if_over(draft: Draft, incident_id: int) -> None:
             puts=(over,),
             seconds=(draft.now - incident.opened_at).total_seconds(),
         )
-
-
-def _wake_next(draft: Draft, service: str) -> None:
-    waiting = [
-        r
-        for r in draft.snapshot.all(Run)
-        if r.service == service and r.status is RunStatus.HELD and r.hold_reason is Reason.LOCKED
-    ]
-    if waiting:
-        wake(draft, min(waiting, key=lambda r: r.id), why=f"{service} is free again")

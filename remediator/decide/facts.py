@@ -8,8 +8,11 @@ from remediator.model.alert import Sighting
 from remediator.model.plan import Operation, Plan
 from remediator.model.rule import Rule
 from remediator.model.run import Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
-from remediator.model.words import Json
+from remediator.model.words import Json, Severity
 from remediator.model.world import ObjectChange
+
+ACTS_TOLD = 20
+"""Most acts of a service's history that one decision's record lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,15 @@ class WorldFacts:
         return {
             "read_at": self.read_at.isoformat(),
             "reconciled": self.reconciled,
+            "draining": self.draining,
             "paused_by_file": self.paused_by_file,
             "alert_api": self.alert_api,
-            "alerts": {s.fingerprint: s.state for s in self.sightings},
-            "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
-            "changes": [{**asdict(c), "at": c.at and c.at.isoformat()} for c in self.changes],
+            "alerts": [
+                {"fingerprint": s.fingerprint, "state": s.state, "at": s.at.isoformat(), "detail": s.detail}
+                for s in self.sightings
+            ],
+            "confirmed_at": _moment(self.confirmed_at),
+            "changes": [{**asdict(c), "at": _moment(c.at)} for c in self.changes],
             "changes_error": self.changes_error,
         }
 
@@ -52,12 +59,44 @@ class StoredFacts:
     """Facts that the write transaction itself reads: what counts, locks or reserves."""
 
     lock: Lock | None
-    pauses: tuple[Control, ...]
+    pause: Control | None
     history: tuple[Attempt, ...]
-    """Acts on this service within the policy's horizon, newest anywhere."""
+    """Acts on this service within the policy's horizon, in any order."""
     approval: Approval | None
     """The latest question for exactly this plan."""
     decisions: tuple[ApprovalDecision, ...]
+    """What people said to it."""
+
+    def told(self) -> Json:
+        """The facts as they are recorded with the decision; of a long history its end."""
+        lock, pause, approval = self.lock, self.pause, self.approval
+        newest = sorted(self.history, key=lambda attempt: (attempt.intent_at, attempt.id))[-ACTS_TOLD:]
+        return {
+            "lock": lock and {"run": lock.run_id, "since": lock.since.isoformat()},
+            "pause": pause and {"by": pause.by, "reason": pause.reason, "at": pause.at.isoformat()},
+            "acts_known": len(self.history),
+            "acts": [
+                {
+                    "attempt": a.id,
+                    "run": a.run_id,
+                    "rule": a.rule,
+                    "step": a.step,
+                    "object": a.object_id,
+                    "status": a.status.value,
+                    "intent_at": a.intent_at.isoformat(),
+                    "ended_at": _moment(a.ended_at),
+                }
+                for a in newest
+            ],
+            "approval": approval
+            and {
+                "id": approval.id,
+                "status": approval.status.value,
+                "needed": approval.needed,
+                "expires_at": approval.expires_at.isoformat(),
+                "granted_by": [d.actor for d in self.decisions if d.granted],
+            },
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +112,12 @@ class Request:
     policy: Policy
     world: WorldFacts
     stored: StoredFacts
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of what the incident has and what the rule says, as both are now."""
+        return min(self.incident.severity, self.rule.severity or self.incident.severity)
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import cancel_waiting, resolve_if_over
+from remediator.decide.ending import cancel_waiting, fires, resolve_if_over
 from remediator.decide.policy import LABEL_SEVERITIES, UNCLASSIFIED, Policy
 from remediator.model.alert import Alert, Episode
 from remediator.model.rule import Rule
-from remediator.model.run import Incident, Run
+from remediator.model.run import ALERT, Incident, Run
 from remediator.model.words import (
     EpisodeStatus,
     IncidentStatus,
@@ -20,6 +20,8 @@ from remediator.model.words import (
 
 WEBHOOK = "webhook"
 RECONCILE = "reconcile"
+ASKED = "asked"
+"""A decision or a verification asked Alertmanager's API, and found the alert gone."""
 
 
 def service_of(alert: Alert, rule: Rule | None) -> str | None:
@@ -50,9 +52,11 @@ def take_in(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy, *, so
     if not alert.firing:
         if episode is None or not episode.firing:
             return "unheard" if episode is None else "repeated"
-        if alert.ends_at < episode.starts_at:
+        # Alertmanager always tells when an alert ended; others may leave the zero time.
+        ends_at = alert.ends_at if alert.ends_at.year > 1 else draft.now
+        if ends_at < episode.starts_at:
             return "stale"
-        close_episode(draft, episode, policy, ends_at=alert.ends_at, by=source)
+        close_episode(draft, episode, policy, ends_at=ends_at, by=source)
         return "closed"
     if episode is not None:
         if episode.firing:
@@ -76,7 +80,7 @@ def close_episode(draft: Draft, episode: Episode, policy: Policy, *, ends_at: da
             and run.rule == episode.rule
             and not run.finished
             and not run.by_hand
-            and not _fires(draft, run)
+            and not fires(draft, run)
         ):
             cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail="the alert ended first")
     resolve_if_over(draft, episode.incident_id)
@@ -85,13 +89,6 @@ def close_episode(draft: Draft, episode: Episode, policy: Policy, *, ends_at: da
 def _latest_episode(draft: Draft, fingerprint: str) -> Episode | None:
     episodes = [e for e in draft.snapshot.all(Episode) if e.fingerprint == fingerprint]
     return max(episodes, key=lambda e: e.id, default=None)
-
-
-def _fires(draft: Draft, run: Run) -> bool:
-    return any(
-        e.firing and e.incident_id == run.incident_id and e.rule == run.rule
-        for e in draft.snapshot.all(Episode)
-    )
 
 
 def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy) -> None:
@@ -125,17 +122,7 @@ def _incident_for(draft: Draft, alert: Alert, rule: Rule | None) -> Incident:
     severity = severity_of(alert, rule)
     for incident in draft.snapshot.all(Incident):
         if incident.correlation_key == key and incident.open:
-            if severity < incident.severity:
-                raised = replace(incident, severity=severity)
-                draft.record(
-                    "incident.severity_changed",
-                    incident=incident.id,
-                    puts=(raised,),
-                    before=incident.severity.value,
-                    severity=severity.value,
-                )
-                return raised
-            return incident
+            return worsened(draft, incident, severity, rule)
     name = alert.labels.get("alertname", alert.fingerprint)
     service = service_of(alert, rule)
     opened = Incident(
@@ -159,15 +146,31 @@ def _incident_for(draft: Draft, alert: Alert, rule: Rule | None) -> Incident:
     return opened
 
 
+def worsened(draft: Draft, incident: Incident, severity: Severity, rule: Rule | None) -> Incident:
+    """An open incident after one more cause: the worst severity counts, and the first type that is known."""
+    kind = incident.type or (rule.type if rule else None)
+    if severity >= incident.severity and kind is incident.type:
+        return incident
+    changed = replace(incident, severity=min(severity, incident.severity), type=kind)
+    draft.record(
+        "incident.changed",
+        incident=incident.id,
+        puts=(changed,),
+        before=incident.severity.value,
+        severity=changed.severity.value,
+        type=kind.value if kind else None,
+    )
+    return changed
+
+
 def _propose(draft: Draft, incident: Incident, rule: Rule, policy: Policy) -> None:
     if any(
         r.incident_id == incident.id and r.rule == rule.name and not r.finished
         for r in draft.snapshot.all(Run)
     ):
         return
-    propose(draft, incident, rule, requested_by="alert")
+    run = propose(draft, incident, rule, requested_by=ALERT)
     if incident.service is None:
-        run = max(draft.snapshot.all(Run), key=lambda r: r.id)
         cancel_waiting(
             draft,
             run,

@@ -2,21 +2,24 @@
 
 from dataclasses import replace
 
-from remediator.decide.acting import applied, not_applied
 from remediator.decide.asking import RefusalError
 from remediator.decide.draft import Draft
 from remediator.decide.ending import BEFORE_ACTING, cancel_waiting, finish, wake
-from remediator.decide.intake import propose
+from remediator.decide.intake import propose, worsened
+from remediator.decide.outcomes import applied, not_applied
 from remediator.decide.policy import UNCLASSIFIED, Policy
 from remediator.model.rule import Rule
-from remediator.model.run import Attempt, Control, Incident, Run
+from remediator.model.run import PAUSE, Attempt, Control, Incident, Run
 from remediator.model.words import AttemptStatus, IncidentStatus, Outcome, Reason, RunStatus
-
-PAUSE = "pause"
 
 
 def start_run(draft: Draft, rule: Rule, service: str, *, why: str) -> Run:
-    """Start a rule by hand, in the service's open incident or in a new one. All guardrails apply."""
+    """Start a rule by hand, in the service's open incident or in a new one. All guardrails apply.
+
+    RefusalError where the rule is meant for another service, or under way for this one.
+    """
+    if rule.service is not None and rule.service != service:
+        raise RefusalError(f"the rule {rule.name} is for the service {rule.service}, not for {service}")
     key = f"service:{service}"
     incident = next(
         (i for i in draft.snapshot.all(Incident) if i.correlation_key == key and i.open),
@@ -46,6 +49,7 @@ def start_run(draft: Draft, rule: Rule, service: str, *, why: str) -> Run:
             raise RefusalError(
                 f"run {run.id} of {rule.name} is already under way for {service}: {run.status}"
             )
+    worsened(draft, incident, rule.severity or incident.severity, rule)
     return propose(draft, incident, rule, requested_by=draft.actor, why=why)
 
 
@@ -67,6 +71,8 @@ def cancel(draft: Draft, run: Run, policy: Policy, *, why: str) -> None:
             reason=Reason.CANCELLED_BY_PERSON,
             detail=f"{detail}, after the act and before its verification was over",
         )
+    elif run.cancel_requested is not None:
+        raise RefusalError(f"run {run.id} is to be stopped after its act already, by {run.cancel_requested}")
     else:
         draft.record(
             "run.cancel_requested",
@@ -95,7 +101,7 @@ def settle(draft: Draft, run: Run, rule: Rule, policy: Policy, *, was_applied: b
 def pause(draft: Draft, *, why: str) -> Control:
     """Throw the kill switch. A second pause replaces the first one's reason."""
     control = Control(key=PAUSE, by=draft.actor, reason=why, at=draft.now)
-    draft.record("pause.on", incident=None, puts=(control,), reason=why)
+    draft.record("pause.on", incident=None, puts=(control,), why=why)
     return control
 
 
@@ -104,7 +110,7 @@ def resume(draft: Draft, *, why: str) -> None:
     control = draft.snapshot.find(Control, PAUSE)
     if control is None:
         raise RefusalError("nothing is paused by command; a pause file must be removed by hand")
-    draft.record("pause.off", incident=None, deletes=(control,), reason=why)
+    draft.record("pause.off", incident=None, deletes=(control,), why=why)
     for run in list(draft.snapshot.all(Run)):
         if run.status is RunStatus.HELD and run.hold_reason is Reason.PAUSED:
             wake(draft, run, why=f"resumed by {draft.actor}")

@@ -8,7 +8,7 @@ from remediator.model.rule import Budget, Guards
 from remediator.model.words import Mode, Severity
 
 LONGEST_ACT = timedelta(hours=1)
-"""How far before its window an act of our own may have begun that explains a change."""
+"""How long before its end an act may have begun: what explains a change, or starts a cooldown."""
 
 UNCLASSIFIED = Severity.P3
 """Severity of an alert that no rule and no label classifies."""
@@ -62,6 +62,5 @@ class Policy:
     def horizon(self, guards: Guards) -> timedelta:
         """How far back acts must be known to judge cooldowns and budgets."""
         windows = [b.window for b in (*self.budget, *guards.budget)]
-        cooldowns = [c for c in (self.cooldown, guards.cooldown) if c is not None]
-        hands_off = self.hands_off(guards) + LONGEST_ACT
-        return max([hands_off, *windows, *cooldowns])
+        after_end = [c for c in (self.cooldown, guards.cooldown, self.hands_off(guards)) if c is not None]
+        return max([*windows, *(length + LONGEST_ACT for length in after_end)])

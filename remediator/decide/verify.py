@@ -17,6 +17,8 @@ class Look:
     """`none`: there is no alert to ask for (a run by hand)."""
     healthy: bool | None
     """None: the health could not be told."""
+    relapsed: bool = False
+    """An alert began to fire anew since the look before. It counts even where `alert` is unknown."""
     detail: str = ""
 
 
@@ -33,6 +35,8 @@ class Assessment:
     """The verdict, once there is one (`outcome` is not None)."""
 
     progress: Progress
+    at: datetime | None = None
+    """When the look was taken that led to it."""
     outcome: Outcome | None = None
     reason: Reason = Reason.VERIFIED
     detail: str = ""
@@ -46,36 +50,28 @@ def assess(spec: VerifySpec, started: datetime, progress: Progress, look: Look) 
     proves nor breaks anything; when time runs out on one, the outcome is inconclusive, never failed.
     """
     if look.alert == "none" and not spec.healthy:
-        return Assessment(
-            progress=progress,
-            outcome=Outcome.INCONCLUSIVE,
-            reason=Reason.NOTHING_TO_VERIFY,
-            detail="no alert to watch and no health check asked for",
-        )
-    unhealthy = spec.healthy and look.healthy is False
-    bad = look.alert == "firing" or unhealthy
+        detail = "no alert to watch and no health check asked for"
+        return _verdict(progress, look, Outcome.INCONCLUSIVE, Reason.NOTHING_TO_VERIFY, detail)
+    bad = look.alert == "firing" or (spec.healthy and look.healthy is False)
     good = look.alert in ("gone", "none") and (not spec.healthy or look.healthy is True)
-    since = progress.good_since
-    if bad:
-        since = None
-    elif good and since is None:
+    since = None if bad or look.relapsed else progress.good_since
+    if good and since is None:
         since = look.at
     progress = Progress(good_since=since, was_good=progress.was_good or good)
     if good and since is not None and look.at - since >= spec.stays:
-        return Assessment(progress=progress, outcome=Outcome.SUCCEEDED, detail=look.detail)
-    deadline = started + spec.resolved_within
-    if look.at < deadline:
-        return Assessment(progress=progress)
+        return _verdict(progress, look, Outcome.SUCCEEDED, Reason.VERIFIED, look.detail)
+    if look.at < started + spec.resolved_within:
+        return Assessment(progress=progress, at=look.at)
     if bad:
         reason = Reason.STILL_FIRING if look.alert == "firing" else Reason.UNHEALTHY
-        if progress.was_good:
-            reason = Reason.RELAPSED
-        return Assessment(progress=progress, outcome=Outcome.FAILED, reason=reason, detail=look.detail)
-    if since is not None and look.at < deadline + spec.stays:
-        return Assessment(progress=progress)
-    return Assessment(
-        progress=progress,
-        outcome=Outcome.INCONCLUSIVE,
-        reason=Reason.CANNOT_TELL,
-        detail=look.detail or "the state could not be read in time",
-    )
+        reason = Reason.RELAPSED if progress.was_good else reason
+        return _verdict(progress, look, Outcome.FAILED, reason, look.detail)
+    # All was well in time, or at the first look after it: whether it stays so is still to be seen.
+    if since is not None and (good or look.at < since + spec.stays):
+        return Assessment(progress=progress, at=look.at)
+    detail = look.detail or "the state could not be read in time"
+    return _verdict(progress, look, Outcome.INCONCLUSIVE, Reason.CANNOT_TELL, detail)
+
+
+def _verdict(progress: Progress, look: Look, outcome: Outcome, reason: Reason, detail: str) -> Assessment:
+    return Assessment(progress=progress, at=look.at, outcome=outcome, reason=reason, detail=detail)

@@ -13,7 +13,10 @@ MAX_LABEL_CHARS = 65_536
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is outside of the years 1 to 9999 in UTC") from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -67,7 +70,7 @@ class Episode:
     ends_at: datetime | None = None
     """As told by the resolving notification, or when the reconciler saw it gone."""
     closed_by: str | None = None
-    """`webhook` or `reconcile`."""
+    """`webhook`, `reconcile`, or `asked`: Alertmanager's API said so to a decision or a verification."""
 
     @property
     def firing(self) -> bool:

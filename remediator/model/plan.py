@@ -41,13 +41,18 @@ class PlanSpec:
     summary: str
     """One line for people: what will happen to what."""
 
-    def digest(self, rule_version: str) -> str:
-        """The fingerprint an approval pins: action, parameters, objects, changes, rule version."""
+    def digest(self, rule_version: str, step: int = 0) -> str:
+        """The fingerprint an approval pins: action, parameters, objects, changes, rule version, step.
+
+        The step is in it because a yes to the first rung of a ladder is none to a later one that does
+        the same once more.
+        """
         body = [
             self.action,
             self.params,
             [[o.kind, o.object_id, o.change] for o in self.operations],
             rule_version,
+            step,
         ]
         return hashlib.sha256(canonical(body).encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from remediator.model.duration import format_duration
 from remediator.model.words import IncidentType, Json, Mode, Severity
 
 
@@ -45,7 +46,7 @@ class Budget:
     window: timedelta
 
     def __str__(self) -> str:
-        return f"{self.count}/{int(self.window.total_seconds())}s"
+        return f"{self.count}/{format_duration(self.window)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,12 @@ from remediator.model.words import (
     Severity,
 )
 
+ALERT = "alert"
+"""Who wants a run that no person started. No operator may have this name."""
+
+PAUSE = "pause"
+"""Key of the control that is the kill switch."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
@@ -62,7 +68,7 @@ class Run:
     evidence: tuple[Json, ...] = ()
     """What triage found: check, title, summary, and the hash under which the text is kept."""
     cancel_requested: str | None = None
-    """Who wants it stopped at the next safe point."""
+    """Who wants it stopped at the next safe point. Then it climbs no further, whatever comes of it."""
     hold_reason: Reason | None = None
     hold_detail: str | None = None
     verify_from: datetime | None = None
@@ -80,7 +86,7 @@ class Run:
     @property
     def by_hand(self) -> bool:
         """True when a person started it; then no alert has to fire for it to act."""
-        return self.requested_by != "alert"
+        return self.requested_by != ALERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ class Snapshot:
     def __init__(self, entities: Iterable[Any] = (), *, next_id: Callable[[type], int] | None = None) -> None:
         self._entities: dict[type, dict[tuple[Any, ...], Any]] = {}
         self._next_id = next_id
+        self._given: dict[type, int] = {}
         for entity in entities:
             self.put(entity)
 
@@ -79,7 +80,9 @@ class Snapshot:
         return iter(list(self._entities.get(kind, {}).values()))
 
     def next_id(self, kind: type) -> int:
-        """A number for a new entity: from the store, or one above the highest here."""
+        """A number for a new entity, never given before: from the store, or one above the highest here."""
         if self._next_id is not None:
             return self._next_id(kind)
-        return max((key[0] for key in self._entities.get(kind, {})), default=0) + 1
+        highest = max((key[0] for key in self._entities.get(kind, {})), default=0)
+        self._given[kind] = max(highest, self._given.get(kind, 0)) + 1
+        return self._given[kind]

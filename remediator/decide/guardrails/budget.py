@@ -1,6 +1,6 @@
 """Only so many acts in a window. Counted from the stored intents, so a restart forgets nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from remediator.decide.facts import Request
@@ -16,16 +16,26 @@ class Act:
     run_id: int
     rule: str
     at: datetime
+    """When it began."""
+    over: datetime
+    """When its last operation ended, or began if that has not ended."""
 
 
 def other_acts(request: Request) -> list[Act]:
     """Acts on the service other than the step that asks now, oldest first."""
-    first: dict[tuple[int, int], Act] = {}
-    for attempt in sorted(request.stored.history, key=lambda a: a.intent_at):
+    acts: dict[tuple[int, int], Act] = {}
+    for attempt in sorted(request.stored.history, key=lambda a: (a.intent_at, a.id)):
         step = (attempt.run_id, attempt.step)
-        if attempt.status is not AttemptStatus.NOT_APPLIED and step != (request.run.id, request.run.step):
-            first.setdefault(step, Act(attempt.run_id, attempt.rule, attempt.intent_at))
-    return list(first.values())
+        if attempt.status is AttemptStatus.NOT_APPLIED or step == (request.run.id, request.run.step):
+            continue
+        over = attempt.ended_at or attempt.intent_at
+        known = acts.get(step)
+        acts[step] = (
+            replace(known, over=max(known.over, over))
+            if known
+            else Act(attempt.run_id, attempt.rule, attempt.intent_at, over)
+        )
+    return list(acts.values())
 
 
 def judge(request: Request, now: datetime) -> Verdict:
@@ -42,7 +52,11 @@ def judge(request: Request, now: datetime) -> Verdict:
     if not spent:
         return Allow()
     until, who, limit = max(spent, key=lambda entry: entry[0])
-    return Hold(reason=Reason.BUDGET, until=until, detail=f"budget {limit} of {who} is spent")
+    return Hold(
+        reason=Reason.BUDGET,
+        until=until,
+        detail=f"the budget {limit} of {who} is spent until {until.isoformat()}",
+    )
 
 
 def _free_at(limit: Budget, acts: list[Act], now: datetime) -> datetime | None:

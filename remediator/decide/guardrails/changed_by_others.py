@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from remediator.decide.facts import Request
-from remediator.model.run import Attempt
 from remediator.model.verdict import Allow, Hold, Verdict
 from remediator.model.words import AttemptStatus, Reason
 from remediator.model.world import ObjectChange
@@ -23,7 +22,7 @@ def judge(request: Request, now: datetime) -> Verdict:
     foreign = [
         change
         for change in request.world.changes
-        if (change.at is None or change.at >= now - window) and not _ours(change, request.stored.history)
+        if (change.at is None or change.at > now - window) and not _ours(change, request)
     ]
     if not foreign:
         return Allow()
@@ -41,11 +40,18 @@ def judge(request: Request, now: datetime) -> Verdict:
     )
 
 
-def _ours(change: ObjectChange, history: tuple[Attempt, ...]) -> bool:
-    # The history is the service's, so this holds for what a named command did to it, too.
+def _ours(change: ObjectChange, request: Request) -> bool:
+    """Whether an act of ours explains a change.
+
+    The history is the service's, so this holds for what a named command did to it, too. But an act on
+    one object of the plan explains no change of another one.
+    """
+    if change.at is None:
+        return False
+    planned = {operation.object_id for operation in request.operations}
     return any(
         attempt.status is not AttemptStatus.NOT_APPLIED
-        and change.at is not None
         and attempt.intent_at - SLACK <= change.at <= (attempt.ended_at or attempt.deadline) + SLACK
-        for attempt in history
+        and (attempt.object_id == change.object_id or not {attempt.object_id, change.object_id} <= planned)
+        for attempt in request.stored.history
     )

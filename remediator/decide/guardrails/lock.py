@@ -12,4 +12,6 @@ def judge(request: Request, now: datetime) -> Verdict:
     lock = request.stored.lock
     if lock is None or lock.run_id == request.run.id:
         return Allow()
-    return Hold(reason=Reason.LOCKED, detail=f"run {lock.run_id} has {lock.service} since {lock.since}")
+    return Hold(
+        reason=Reason.LOCKED, detail=f"run {lock.run_id} has {lock.service} since {lock.since.isoformat()}"
+    )

@@ -18,6 +18,7 @@ def judge(request: Request, now: datetime) -> Verdict:
             until=now + FILE_RECHECK,
             detail=f"the file {request.world.paused_by_file} exists; remove it to go on",
         )
-    for pause in request.stored.pauses:
+    pause = request.stored.pause
+    if pause is not None:
         return Hold(reason=Reason.PAUSED, detail=f"paused by {pause.by}: {pause.reason}")
     return Allow()

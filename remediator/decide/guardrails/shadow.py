@@ -9,9 +9,10 @@ from remediator.model.words import Mode, Reason
 
 def judge(request: Request, now: datetime) -> Verdict:
     """Deny when the rule, the severity or the whole daemon is in shadow mode."""
+    severity = request.severity
     modes = {
         "the daemon": request.policy.mode,
-        f"severity {request.incident.severity}": request.policy.severities[request.incident.severity].mode,
+        f"severity {severity}": request.policy.severities[severity].mode,
         f"rule {request.rule.name}": request.rule.mode,
     }
     shadowed = [who for who, mode in modes.items() if mode is Mode.SHADOW]

@@ -271,6 +271,11 @@ class WebhookEntry(Strict):
         assert address is not None  # noqa: S101 - for the type checker: validated above
         return address
 
+    @property
+    def secret_bytes(self) -> bytes:
+        """What messages are signed with."""
+        return self.secret.get_secret_value().encode()
+
 
 class ChannelEntry(Strict):
     """A place where messages go. Every channel is told everything."""

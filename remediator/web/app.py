@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from remediator.web.call import Call
 
 KEEPALIVE_SECONDS = 75.0
-"""How long an idle connection stays open; longer than Alertmanager's usual group_interval is no use."""
+"""How long an idle connection stays open."""
+LINGER_SECONDS = 1.0
+"""How long a body that was refused is still read and dropped, so that its sender gets to see the answer."""
 
 _API = "/api/v1"
 _ID = "{id:[1-9][0-9]{0,17}}"
@@ -80,6 +82,7 @@ async def start_site(
         access_log=None,
         handler_cancellation=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
         shutdown_timeout=grace,
     )
     await runner.setup()

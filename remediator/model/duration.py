@@ -62,6 +62,11 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["10m", "1h30m"]}),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": PATTERN, "minLength": 1}, {"const": 0}],
+            "examples": ["10m", "1h30m"],
+        }
+    ),
 ]
 """A pydantic field that reads `10m` and writes it back as `10m` in JSON. Numbers are refused."""

@@ -101,14 +101,11 @@ class Daemon(Server):
 
     def argv(self) -> list[str]:
         self.write_config()
-        return [sys.executable, "-m", "remediator", "serve", "--config", str(self.config_file)]
+        program = ["tests.lab.crashing", self.crash_at] if self.crash_at else ["remediator"]
+        return [sys.executable, "-m", *program, "serve", "--config", str(self.config_file)]
 
     def environment(self) -> dict[str, str]:
-        return {
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "REMEDIATOR_TEST_CRASH": self.crash_at or "",
-        }
+        return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def write_config(self) -> None:
         """Put `settings` and `rules` into the files that the daemon reads."""

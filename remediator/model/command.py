@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -120,6 +121,20 @@ class CommandSpec:
                 raise CommandInputError(f"{name}: the command {self.name} needs a value for it")
             texts[name] = spec.text(name, value)
         return tuple(_PLACEHOLDER.sub(lambda found: texts[found[1]], element) for element in self.argv)
+
+
+def objection(commands: Mapping[str, CommandSpec], name: str, values: Mapping[str, object]) -> str | None:
+    """Why the command of this name cannot be run with these values; None if it can."""
+    spec = commands.get(name)
+    if spec is None:
+        near = get_close_matches(name, commands, n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        return f"there is no command `{name}` in the configuration{hint}"
+    try:
+        spec.fill(values)
+    except CommandInputError as error:
+        return str(error)
+    return None
 
 
 def reference_problems(commands: Mapping[str, CommandSpec]) -> Iterator[tuple[str, str, str]]:

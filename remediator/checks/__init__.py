@@ -1,0 +1,24 @@
+"""LOOK: triage, facts and verification; everything in here only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remediator.checks.command import CommandLook
+from remediator.checks.containers import ContainersLook
+from remediator.checks.health import HealthLook
+from remediator.checks.logs import LogsLook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remediator.checks.base import Check
+    from remediator.model.command import CommandSpec
+
+__all__ = ["registry"]
+
+
+def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Check]:
+    """Every check by its name; `commands` are the named commands of the configuration."""
+    looks: tuple[Check, ...] = (ContainersLook(), LogsLook(), HealthLook(), CommandLook(commands))
+    return {look.name: look for look in looks}

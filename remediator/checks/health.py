@@ -1,0 +1,114 @@
+"""Whether a service is healthy now, as verification and triage ask it.
+
+Three answers: yes, no, and "cannot tell", which is also the answer while something is still
+starting: that is neither a success nor a failure yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from remediator.checks.base import Look
+from remediator.checks.containers import state
+from remediator.model.duration import Duration, format_duration
+from remediator.model.params import Params
+from remediator.model.service import TargetKind
+from remediator.model.words import Reason
+from remediator.model.world import Finding, TargetError, WorldError
+from remediator.world.targets import seen_containers, seen_swarm_service
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from remediator.model.service import Service
+    from remediator.model.world import Container, SwarmService
+    from remediator.world.base import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What was seen of a service's health."""
+
+    healthy: bool | None
+    """None: it could not be told, or it is still starting."""
+    detail: str
+
+
+async def health(service: Service, steady: timedelta, world: World) -> Health:
+    """The health of all that a service runs as: one that is not well spoils it. Raises nothing.
+
+    A container without a health check counts as healthy once it has run for `steady`.
+    """
+    try:
+        if service.target.kind is TargetKind.NONE:
+            return Health(healthy=None, detail=f"the service {service.name} has no containers to look at")
+        engine_now = (await world.engine(service.target.engine).ping()).system_time
+        if service.target.kind is TargetKind.SWARM_SERVICE:
+            return _of_swarm(await seen_swarm_service(service, world), steady, engine_now)
+        seen = [_of_container(c, steady, engine_now) for c in await seen_containers(service, world)]
+    except TargetError as error:
+        return Health(healthy=False if error.reason is Reason.NO_TARGET else None, detail=str(error))
+    except WorldError as error:
+        return Health(healthy=None, detail=str(error))
+    for verdict in (False, None):
+        spoiling = [h.detail for h in seen if h.healthy is verdict]
+        if spoiling:
+            return Health(healthy=verdict, detail="; ".join(spoiling))
+    return Health(healthy=True, detail="; ".join(h.detail for h in seen))
+
+
+def _of_container(container: Container, steady: timedelta, now: datetime) -> Health:
+    detail = f"{container.name}: {state(container)}"
+    if container.status != "running" or container.health == "unhealthy":
+        return Health(healthy=False, detail=detail)
+    if container.health == "starting":
+        return Health(healthy=None, detail=detail)
+    if container.health is None:
+        return _steady(detail, container.started_at, steady, now)
+    return Health(healthy=True, detail=detail)
+
+
+def _of_swarm(swarm: SwarmService, steady: timedelta, now: datetime) -> Health:
+    detail = f"{swarm.name}: {swarm.running} of {swarm.replicas} tasks run"
+    match swarm.update_state:
+        case None | "completed" | "rollback_completed":
+            if swarm.running < swarm.replicas or not swarm.replicas:
+                return Health(healthy=False, detail=detail)
+            return _steady(detail, swarm.running_since, steady, now)
+        case "paused" | "rollback_paused" as stuck:
+            return Health(healthy=False, detail=f"{detail}, update {stuck}: {swarm.update_message}")
+        case under_way:
+            return Health(healthy=None, detail=f"{detail}, update {under_way}")
+
+
+def _steady(detail: str, since: datetime | None, steady: timedelta, now: datetime) -> Health:
+    if since is None:
+        return Health(healthy=None, detail=f"{detail}, nobody knows since when")
+    if now - since < steady:
+        return Health(healthy=None, detail=f"{detail}, for less than {format_duration(steady)}")
+    return Health(healthy=True, detail=detail)
+
+
+class HealthParams(Params):
+    """Parameters of the check `health`."""
+
+    steady: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long a container without a health check must run to count as healthy.",
+    )
+
+
+class HealthLook(Look[HealthParams]):
+    """Look at a service's health."""
+
+    name = "health"
+    params = HealthParams
+
+    async def see(self, service: Service, params: HealthParams, world: World) -> Finding:
+        """The same look as verification takes."""
+        seen = await health(service, params.steady, world)
+        return Finding(check=self.name, ok=seen.healthy, summary=seen.detail)

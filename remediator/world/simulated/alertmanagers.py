@@ -1,0 +1,128 @@
+"""Alertmanagers in memory: alerts fire, resolve and are muted, and the webhook's body is made of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from remediator.model.alert import Sighting
+from remediator.world.base import AlertsSeen, SeenAlert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remediator.clock import Clock
+
+ADDRESS = "http://alertmanager.simulated:9093"
+KEPT = timedelta(minutes=5)
+"""How far ahead the end of a firing alert is guessed, as Alertmanager's resolve_timeout does."""
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """The fingerprint that Alertmanager gives to these labels: FNV-1a over the sorted pairs."""
+    value = 0xCBF29CE484222325
+    for name in sorted(labels):
+        for byte in (*name.encode(), 255, *labels[name].encode(), 255):
+            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
+
+
+class SimulatedAlertmanagers:
+    """All Alertmanagers as one, in memory."""
+
+    def __init__(self, clock: Clock, *, receiver: str = "remediator") -> None:
+        self.clock = clock
+        self.receiver = receiver
+        self.unreachable: str | None = None
+        """Why no Alertmanager answers; None while they do."""
+        self._alerts: dict[str, SeenAlert] = {}
+
+    def fire(self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> str:
+        """An alert fires, or fires on. Returns its fingerprint."""
+        mark, now = fingerprint(labels), self.clock.now()
+        known = self._alerts.get(mark)
+        self._alerts[mark] = SeenAlert(
+            fingerprint=mark,
+            labels=dict(labels),
+            annotations=dict(annotations or {}),
+            starts_at=known.starts_at if known is not None and known.ends_at > now else now,
+            updated_at=now,
+            ends_at=now + KEPT,
+            state=known.state if known is not None else "active",
+            silenced_by=known.silenced_by if known is not None else (),
+            receivers=(self.receiver,),
+        )
+        return mark
+
+    def resolve(self, mark: str) -> None:
+        """An alert has ended."""
+        now = self.clock.now()
+        self._alerts[mark] = replace(self._alerts[mark], ends_at=now, updated_at=now)
+
+    def mute(self, mark: str) -> None:
+        """Somebody silences an alert."""
+        self._alerts[mark] = replace(self._alerts[mark], state="suppressed", silenced_by=("a silence",))
+
+    def unmute(self, mark: str) -> None:
+        """The silence ends."""
+        self._alerts[mark] = replace(self._alerts[mark], state="active", silenced_by=())
+
+    def notification(self, *marks: str) -> bytes:
+        """The body that Alertmanager would post of these alerts (of all, if none is named)."""
+        alerts = [self._alerts[mark] for mark in marks or self._alerts]
+        told = [self._told(alert) for alert in alerts]
+        firing = any(alert["status"] == "firing" for alert in told)
+        body = {
+            "version": "4",
+            "groupKey": "{}:{}",
+            "truncatedAlerts": 0,
+            "status": "firing" if firing else "resolved",
+            "receiver": self.receiver,
+            "groupLabels": {},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": ADDRESS,
+            "alerts": told,
+        }
+        return json.dumps(body).encode()
+
+    async def look(self, max_age: timedelta) -> AlertsSeen:
+        """Every alert that fires or is muted."""
+        now = self.clock.now()
+        if self.unreachable is not None:
+            return AlertsSeen(at=now, alerts={}, complete=False, errors={ADDRESS: self.unreachable})
+        # Whoever lets an alert fire need not repeat it: it goes on until it is resolved.
+        alive = {mark: alert for mark, alert in self._alerts.items() if not self._over(alert)}
+        return AlertsSeen(at=now, alerts=alive, complete=True)
+
+    async def sighting(self, fingerprint: str, max_age: timedelta) -> Sighting:
+        """What is known of one alert."""
+        seen = await self.look(max_age)
+        alert = seen.alerts.get(fingerprint)
+        if not seen.complete:
+            return Sighting(fingerprint=fingerprint, state="unknown", at=seen.at, detail=dict(seen.errors))
+        if alert is None:
+            return Sighting(fingerprint=fingerprint, state="absent", at=seen.at)
+        state = "firing" if alert.firing else "muted"
+        return Sighting(fingerprint=fingerprint, state=state, at=seen.at)  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _over(self, alert: SeenAlert) -> bool:
+        return alert.ends_at == alert.updated_at
+
+    def _told(self, alert: SeenAlert) -> dict[str, object]:
+        over = self._over(alert)
+        ends_at = alert.ends_at if over else datetime(1, 1, 1, tzinfo=UTC)
+        return {
+            "status": "resolved" if over else "firing",
+            "labels": alert.labels,
+            "annotations": alert.annotations,
+            "startsAt": alert.starts_at.isoformat(),
+            "endsAt": ends_at.isoformat(),
+            "generatorURL": alert.generator_url,
+            "fingerprint": alert.fingerprint,
+        }

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic_core import from_json
 
 from remediator.model.plan import canonical
 from remediator.model.words import Json
@@ -23,6 +26,7 @@ Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 
 
+@lru_cache(maxsize=1024)  # one decision writes the same moment many times
 def time_text(at: datetime) -> str:
     """A moment as text of fixed width, which sorts as time does. ValueError without a time zone."""
     if at.tzinfo is not UTC:
@@ -71,7 +75,7 @@ def _field(name: str, hint: Any) -> Field:
     elif hint is datetime:
         kept, dump, load = str, time_text, text_time
     elif issubclass(hint, StrEnum):
-        kept, dump, load = str, attrgetter("value"), hint
+        kept, dump, load = str, attrgetter("_value_"), {member.value: member for member in hint}.__getitem__
     elif hint is bool:
         kept, load = bool, bool
     elif hint in (int, float, str):
@@ -88,7 +92,14 @@ def _unless_none(convert: Convert) -> Convert:
 
 
 def _parse(load: Convert | None) -> Convert:
-    return json.loads if load is None else lambda text: load(json.loads(text))
+    return _json if load is None else lambda text: load(_json(text))
+
+
+def _json(text: str) -> Json:
+    try:
+        return from_json(text)  # many times faster than json.loads, which reads what it refuses as too deep
+    except ValueError:
+        return json.loads(text)
 
 
 class Codec(Generic[E]):
@@ -101,6 +112,7 @@ class Codec(Generic[E]):
         self.names = tuple(field.name for field in self.fields)
         self._attributes = attrgetter(*self.names)
         self._items = itemgetter(*self.names)
+        self._set = [getattr(kind, name).__set__ for name in self.names]
         numbered = list(enumerate(self.fields))
         self._dumps = [(i, f.dump) for i, f in numbered if f.dump]
         self._loads = [(f.name, f.load) for f in self.fields if f.load]
@@ -139,7 +151,11 @@ class Codec(Generic[E]):
         values = list(row)
         for index, load in self._columns:
             values[index] = load(values[index])  # type: ignore[misc]
-        return self.kind(**dict(zip(self.names, values, strict=True)))
+        # The __init__ of a frozen dataclass looks each field up again; this takes half the time.
+        entity = object.__new__(self.kind)
+        for put, value in zip(self._set, values, strict=True):
+            put(entity, value)
+        return entity
 
 
 _codecs: dict[type, Codec[Any]] = {}

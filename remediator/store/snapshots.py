@@ -40,7 +40,9 @@ _FIRING_EPISODES = Query(
     Episode,
     served_by(
         "firing_episodes_of_incident",
-        select(_EPISODES).where(_EPISODES.c.incident_id.in_(each("ids")), FIRING),
+        select(_EPISODES).where(
+            _EPISODES.c.incident_id.in_(each("ids")), _EPISODES.c.id.not_in(each("known")), FIRING
+        ),
     ),
 )
 _INCIDENTS_OF = Query(
@@ -63,7 +65,9 @@ _RUNS_OF_SERVICES = Query(
     Run,
     served_by(
         "unfinished_runs_of_service",
-        select(_RUNS).where(_RUNS.c.service.in_(each_text("services")), UNFINISHED).order_by(_RUNS.c.id),
+        select(_RUNS)
+        .where(_RUNS.c.service.in_(each_text("services")), _RUNS.c.id.not_in(each("known")), UNFINISHED)
+        .order_by(_RUNS.c.id),
     ),
 )
 _PLANS = _of(Plan, "id")
@@ -98,7 +102,7 @@ def load_snapshot(
     episodes = {episode.id: episode for episode in latest}
     if alive:
         ids = listed(alive)
-        for episode in _FIRING_EPISODES.all(connection, ids=ids):
+        for episode in _FIRING_EPISODES.all(connection, ids=ids, known=listed(episodes)):
             episodes[episode.id] = episode
         for run in _RUNS_OF_INCIDENTS.all(connection, ids=ids):
             chosen[run.id] = run
@@ -131,5 +135,5 @@ def _what_hangs_on(connection: sqlite3.Connection, runs: dict[int, Run]) -> list
         entities += _DECISIONS.all(connection, ids=listed(approval.id for approval in approvals))
     services = listed({run.service for run in runs.values()})
     entities += _LOCKS.all(connection, services=services)
-    others = _RUNS_OF_SERVICES.all(connection, services=services)
-    return entities + [run for run in others if run.id not in runs]
+    entities += _RUNS_OF_SERVICES.all(connection, services=services, known=run_ids)
+    return entities

@@ -57,9 +57,12 @@ class Alarms:
         """When this alert was last said to fire, since the daemon started."""
         return self._heard.get(fingerprint)
 
-    def of(self, run: Run) -> frozenset[str]:
-        """Fingerprints of what fires for a run."""
-        return frozenset(self._of_rule.get((run.incident_id, run.rule), ()))
+    def of(self, run: Run) -> dict[str, int]:
+        """What fires for a run: the number of its episode by the fingerprint of the alert."""
+        return {
+            fingerprint: self._open[fingerprint].episode
+            for fingerprint in self._of_rule.get((run.incident_id, run.rule), ())
+        }
 
     def _put(self, episode: Episode) -> None:
         fingerprint = episode.fingerprint

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from remediator.engine.core import Core
     from remediator.model.event import Event
 
-ACTS_AT_ONCE = 32
+ACTS_AT_ONCE = 16
 """Acts that are under way at the same time; more wait, undecided, for their turn."""
 
 log = structlog.get_logger(__name__)

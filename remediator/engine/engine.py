@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from remediator.decide.draft import DAEMON
-from remediator.decide.people import PAUSE
 from remediator.engine.core import Core
 from remediator.engine.desk import EngineDesk
 from remediator.engine.dispatcher import Dispatcher
@@ -25,7 +24,7 @@ from remediator.engine.readiness import ReadinessCheck
 from remediator.engine.reconciler import Reconciler
 from remediator.engine.timers import Timers
 from remediator.metrics import Levels
-from remediator.model.run import Control
+from remediator.model.run import PAUSE, Control
 from remediator.reading.problems import InputError
 
 if TYPE_CHECKING:

@@ -96,6 +96,8 @@ class Watch:
         # What could not be watched while the daemon was down is not held against the act.
         self._started = max(begun, core.started_at)
         self._fingerprints: frozenset[str] = frozenset()
+        self._episodes = frozenset(core.alarms.of(run).values())
+        """Those that were open at the look before."""
 
     async def begin(self) -> None:
         """Find out which alerts to look for: all of the run's, also those that are over."""
@@ -118,15 +120,21 @@ class Watch:
             alert=alert,
             healthy=healthy,
             detail="; ".join(part for part in (told, detail) if part),
+            relapsed=self._relapsed(),
         )
         assessment = assess(self._spec, self._started, self._progress, look)
         self._progress = assessment.progress
         return assessment
 
+    def _relapsed(self) -> bool:
+        """Whether the alert has begun again since the look before."""
+        before, self._episodes = self._episodes, frozenset(self._core.alarms.of(self._run).values())
+        return bool(self._episodes - before)
+
     async def _alert(self) -> tuple[Literal["firing", "gone", "unknown", "none"], str]:
         core, run = self._core, self._run
         firing = core.alarms.of(run)
-        fingerprints = self._fingerprints | firing
+        fingerprints = self._fingerprints | firing.keys()
         if not fingerprints:
             return "none", ""
         if core.world.alerts is None:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 
-from remediator.decide import acting
-from remediator.decide.ending import BEFORE_ACTING, cancel_waiting
+from remediator.decide import acting, outcomes
 from remediator.engine import looking
 from remediator.engine.core import wait_for
 from remediator.engine.facts import STALE, read_facts
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Attempt, Run
 from remediator.model.verdict import Hold
-from remediator.model.words import AttemptStatus, Reason, RunStatus
+from remediator.model.words import AttemptStatus, RunStatus
 from remediator.model.world import Applied, TargetError, Unknown, WorldError
 from remediator.world.targets import find_service
 
@@ -99,7 +98,7 @@ class Runner:
                         await self._plan_and_act()
                 case RunStatus.ACTING:
                     # No act of ours is under way here, so it was cut off.
-                    await self._decide(acting.interrupted)
+                    await self._decide(outcomes.interrupted)
                 case RunStatus.PROBING:
                     await self._probe()
                 case RunStatus.VERIFYING:
@@ -119,24 +118,30 @@ class Runner:
     async def _plan_and_act(self) -> None:
         core, run = self._core, self.run
         rule = core.book.of(run)
-        if rule is None:
-            await self._rule_is_gone()
+        if rule is None or core.setup.rules.find(run.rule) is None or run.step >= len(rule.steps):
+            await self._rule_is_gone(rule)
             return
         try:
             service = await find_service(run.service, core.setup.services, core.world)
             if not run.triaged:
                 run = await self._triage(run, rule, service)
-            planned = await self._plan(run, rule, service)
-            operations = planned.operations if planned else await self._stored_operations(run)
+            # In the middle of a plan it is made anew, too: what it was made for may be gone.
+            step = rule.steps[run.step]
+            planned = await core.setup.actions[step.action].plan(service, step.params, core.world)
         except TargetError as error:
             refused = error
             await self._decide(lambda draft, run: acting.plan_failed(draft, run, core.setup.policy, refused))
             return
         except WorldError as error:
-            self._note(await self._hold_unreadable(str(error)))
+            detail = str(error)
+            self._note(
+                await self._decide(
+                    lambda draft, run: acting.plan_unreadable(draft, run, core.setup.policy, detail)
+                )
+            )
             return
         async with self._slots:
-            facts = await read_facts(core, run, rule, service, operations)
+            facts = await read_facts(core, run, rule, service, planned.operations)
             begun = await self._judge(rule, facts, planned)
             if begun is not None:
                 await self._act(rule, begun)
@@ -153,19 +158,6 @@ class Runner:
             return acting.triaged(draft, current, evidence)
 
         return await self._core.decide(decision, runs=[run.id])
-
-    async def _plan(self, run: Run, rule: Rule, service: Service) -> PlanSpec | None:
-        """A fresh plan of the present step; None in the middle of a plan, which goes on as it is."""
-        if run.operation > 0:
-            return None
-        step = rule.steps[run.step]
-        action = self._core.setup.actions[step.action]
-        return await action.plan(service, step.params, self._core.world)
-
-    async def _stored_operations(self, run: Run) -> list[Operation]:
-        plan = run.plan_id
-        assert plan is not None  # noqa: S101 - an operation is done, so there is a plan
-        return await self._core.store.read(lambda reader: reader.list_operations(plan))
 
     async def _judge(self, rule: Rule, facts: WorldFacts, planned: PlanSpec | None) -> Act | None:
         """Decide; returns what to do now, if anything."""
@@ -198,7 +190,7 @@ class Runner:
             result = looking.cut(result, RESULT_ROOM)
 
             def decision(draft: Draft, _: Transaction) -> None:
-                acting.act_ended(
+                outcomes.act_ended(
                     draft,
                     draft.snapshot.get(Run, attempt.run_id),
                     draft.snapshot.get(Attempt, attempt.id),
@@ -235,7 +227,7 @@ class Runner:
         rule = core.book.known(self.run)
 
         def decision(draft: Draft, _: Transaction) -> None:
-            acting.probed(
+            outcomes.probed(
                 draft,
                 draft.snapshot.get(Run, attempt.run_id),
                 draft.snapshot.get(Attempt, attempt.id),
@@ -284,24 +276,12 @@ class Runner:
 
     async def _decide_verified(self, rule: Rule, assessment: Assessment) -> None:
         policy = self._core.setup.policy
-        await self._decide(lambda draft, run: acting.verified(draft, run, rule, policy, assessment))
+        await self._decide(lambda draft, run: outcomes.verified(draft, run, rule, policy, assessment))
 
-    async def _hold_unreadable(self, detail: str) -> Hold | None:
+    async def _rule_is_gone(self, rule: Rule | None) -> None:
         policy = self._core.setup.policy
-
-        def decision(draft: Draft, run: Run) -> Hold | None:
-            if run.status not in BEFORE_ACTING:
-                return None
-            return acting.plan_unreadable(draft, run, policy, detail)
-
-        return await self._decide(decision)
-
-    async def _rule_is_gone(self) -> None:
-        policy = self._core.setup.policy
-        detail = "the rule is no longer among the rule files"
-        await self._decide(
-            lambda draft, run: cancel_waiting(draft, run, policy, reason=Reason.RULE_GONE, detail=detail)
-        )
+        detail = "its ladder has become shorter" if rule else "it is no longer among the rule files"
+        await self._decide(lambda draft, run: acting.rule_gone(draft, run, policy, detail))
 
     async def _decide(self, decision: Callable[[Draft, Run], T]) -> T:
         """Run a decision about this run, as it stands when the decision is made."""

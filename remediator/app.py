@@ -1,0 +1,251 @@
+"""Puts the daemon together from its configuration, and runs it until it is told to stop.
+
+The only place that knows every part. A test can start the same daemon inside its own process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import structlog
+
+from remediator import logging
+from remediator.actions import registry as actions_of
+from remediator.channels.webhook import WebhookChannel
+from remediator.checks import registry as checks_of
+from remediator.clock import SystemClock
+from remediator.config import Config, load_config, restart_needed
+from remediator.engine.engine import Engine
+from remediator.engine.setup import Setup
+from remediator.metrics import Metrics
+from remediator.reading.problems import InputError
+from remediator.rules.load import load_rules
+from remediator.store import Store, StoreError
+from remediator.web.app import make_app, start_site
+from remediator.web.auth import Caller, Tokens
+from remediator.web.front import Front
+from remediator.world.alertmanager import AlertmanagerClients
+from remediator.world.asking import Endpoint
+from remediator.world.base import World
+from remediator.world.commands import NamedCommands
+from remediator.world.docker import DockerEngine
+from remediator.world.own import own_container_id
+from remediator.world.prometheus import PrometheusClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from remediator.channels.base import Channel
+    from remediator.clock import Clock
+    from remediator.config.sections import AccessEntry, ChannelEntry
+
+log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The daemon cannot start as it is configured; the message says why and what to do."""
+
+
+class Daemon:
+    """The daemon in one process, from `start` to `stop`."""
+
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+        """`path` is the configuration file. Nothing is read before `start`."""
+        self._path = path
+        self._clock = clock or SystemClock()
+        self._channels: dict[str, tuple[ChannelEntry, Channel]] = {}
+
+    async def start(self) -> None:
+        """Read everything, take the store, and listen. StartError says what is in the way."""
+        try:
+            config = load_config(self._path)
+            setup = self._setup(config)
+        except InputError as error:
+            raise StartError(str(error)) from None
+        logging.set_up(level=config.log_level, secrets=config.secrets)
+        for warning in config.warnings:
+            log.warning("the configuration may not say what is meant", place=str(warning).splitlines()[0])
+        self._config = self._read = config
+        try:
+            self._store = Store.open(str(config.store), self._clock, max_waiting=config.limits.max_waiting)
+        except StoreError as error:
+            raise StartError(str(error)) from None
+        self._world = open_world(config, self._clock, self._store.identity)
+        metrics = Metrics(version("remediator"))
+        self._engine = Engine(
+            store=self._store,
+            world=self._world,
+            clock=self._clock,
+            metrics=metrics,
+            setup=setup,
+            load=self._load,
+            in_force=self._in_force,
+        )
+        self._front = self._front_of(config, metrics)
+        try:
+            await self._engine.start()
+            self._site, self.port = await self._listen(config)
+        except StoreError as error:
+            raise StartError(str(error)) from None
+        log.info("ready to take alerts", address=f"{config.listen.host}:{self.port}")
+
+    async def reload(self, actor: str = "daemon") -> None:
+        """Read rules and configuration anew; on a mistake the old ones stay, and the log says why."""
+        try:
+            await self._engine.desk.reload(actor)
+        except (InputError, StoreError):
+            return  # the engine has told
+
+    async def stop(self) -> None:
+        """Take nothing new, let acts finish, and put everything away."""
+        log.info("stopping", grace=self._config.drain.total_seconds())
+        await self._engine.stop(self._config.drain.total_seconds())
+        await self._site.cleanup()
+        for _, channel in self._channels.values():
+            await channel.close()
+        await close_world(self._world)
+        await self._store.close()
+        log.info("stopped")
+
+    async def _listen(self, config: Config) -> tuple[web.AppRunner, int]:
+        try:
+            return await start_site(make_app(self._front), config.listen.host, config.listen.port)
+        except OSError as error:
+            raise StartError(f"cannot listen on {config.listen}: {error.strerror or error}") from None
+
+    def _front_of(self, config: Config, metrics: Metrics) -> Front:
+        return Front(
+            desk=self._engine.desk,
+            tokens=_tokens(config),
+            metrics=metrics,
+            levels=self._engine.levels,
+            clock=self._clock,
+            version=version("remediator"),
+            rules_version=lambda: self._engine.core.setup.rules.version,
+            max_body=config.limits.max_body,
+            body_seconds=config.limits.body_timeout.total_seconds(),
+        )
+
+    def _load(self) -> Setup:
+        self._read = load_config(self._path)
+        return self._setup(self._read)
+
+    def _in_force(self) -> None:
+        """What was read last is in force now: everything outside of the engine follows."""
+        for key in restart_needed(self._config, self._read):
+            log.warning("a change of this key needs a restart", key=key)
+        self._config = self._read
+        self._front.tokens = _tokens(self._config)
+        self._world.commands.specs = self._config.commands
+
+    def _setup(self, config: Config) -> Setup:
+        actions, checks = actions_of(config.commands), checks_of(config.commands)
+        return Setup(
+            rules=load_rules(config.rules, services=config.services, actions=actions, checks=checks),
+            policy=config.policy,
+            services=config.services,
+            actions=actions,
+            checks=checks,
+            channels=self._channels_of(config),
+            receiver=config.receiver,
+            pause_file=config.pause_file,
+            reconcile_interval=config.reconcile_interval,
+            verify_interval=config.verify_interval,
+            triage_timeout=config.triage_timeout,
+        )
+
+    def _channels_of(self, config: Config) -> Mapping[str, Channel]:
+        """One channel for each entry; those whose entry did not change keep their connections."""
+        for name, entry in config.channels.items():
+            known = self._channels.get(name)
+            if known is None or known[0] != entry:
+                hook = entry.webhook
+                self._channels[name] = (
+                    entry,
+                    WebhookChannel(
+                        hook.address.get_secret_value(),
+                        hook.secret_bytes,
+                        self._clock,
+                        timeout=hook.timeout.total_seconds(),
+                    ),
+                )
+        return {name: self._channels[name][1] for name in config.channels}
+
+
+async def run(path: Path) -> None:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reloads. Raises StartError."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    daemon = Daemon(path)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(daemon.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await daemon.start()
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    await ended.wait()
+    await daemon.stop()
+
+
+def _tokens(config: Config) -> Tokens:
+    entries = [("ingest", entry) for entry in config.tokens.ingest]
+    entries += [("operator", entry) for entry in config.tokens.operators]
+    return Tokens(
+        (entry.token.get_secret_value(), Caller(role, entry.name))  # type: ignore[arg-type]
+        for role, entry in entries
+    )
+
+
+def open_world(config: Config, clock: Clock, instance: str) -> World:
+    """The clients for everything outside that is configured. They connect when they are first used."""
+    return World(
+        engines={
+            name: DockerEngine(entry.host, clock, name=name, timeout=entry.timeout.total_seconds())
+            for name, entry in config.engines.items()
+        },
+        alerts=AlertmanagerClients(
+            [_endpoint(entry) for entry in config.alertmanagers], clock, settle=config.alertmanager_settle
+        )
+        if config.alertmanagers
+        else None,
+        prometheus=PrometheusClient(_endpoint(config.prometheus)) if config.prometheus else None,
+        commands=NamedCommands(config.commands, clock, instance=instance),
+        clock=clock,
+        own_container_id=own_container_id(),
+    )
+
+
+async def close_world(world: World) -> None:
+    """Let go of all connections."""
+    for engine in world.engines.values():
+        await engine.close()
+    for client in (world.alerts, world.prometheus):
+        if client is not None:
+            await client.close()
+
+
+def _endpoint(entry: AccessEntry) -> Endpoint:
+    """A server to ask, with its credentials as they were read with the configuration."""
+    header: str | None = None
+    if entry.token is not None:
+        header = f"Bearer {entry.token.get_secret_value()}"
+    elif entry.username is not None and entry.password is not None:
+        pair = f"{entry.username}:{entry.password.get_secret_value()}"
+        header = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Endpoint(
+        url=entry.url,
+        authorization=None if header is None else lambda: header,
+        ca_file=str(entry.ca_file) if entry.ca_file else None,
+    )

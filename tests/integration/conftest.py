@@ -1,0 +1,5 @@
+"""Fixtures that only integration tests use."""
+
+from tests.integration.house import build
+
+__all__ = ["build"]

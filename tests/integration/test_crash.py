@@ -1,0 +1,104 @@
+"""The daemon dies in the middle of an act, or is away for a while: nothing is lost, nothing done twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.integration.house import ALERT, in_order, rules
+from tests.lab.wait import until_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.house import House
+
+
+def test_killed_between_intent_and_act(build: Callable[..., House]) -> None:
+    """The act did not happen: it is done once, as a new attempt through the guardrails."""
+    house = build(rules("P1"), crash_at="after_intent")
+    daemon = house.daemon
+
+    house.service.crash()
+    assert daemon.wait_end() == -9
+    assert house.restarts() == 0
+    daemon.crash_at = None
+    daemon.start()
+    run = daemon.wait_finished(seconds=180)
+
+    assert run["outcome"] == "succeeded"
+    assert house.restarts() == 1
+    assert [a["status"] for a in daemon.run(run["id"])["attempts"]] == ["not_applied", "applied"]
+    kinds = house.kinds(run["incident"])
+    in_order(kinds, "run.decided", "run.probing", "attempt.not_applied", "run.decided", "attempt.applied")
+    assert daemon.audit().returncode == 0
+
+
+def test_killed_between_act_and_record(build: Callable[..., House]) -> None:
+    """The act did happen: it is found done, not done again, and verified."""
+    house = build(rules("P1"), crash_at="after_apply")
+    daemon = house.daemon
+
+    house.service.crash()
+    assert daemon.wait_end() == -9
+    assert house.restarts() == 1
+    daemon.crash_at = None
+    daemon.start()
+    run = daemon.wait_finished(seconds=180)
+
+    assert run["outcome"] == "succeeded"
+    assert house.restarts() == 1
+    assert [a["status"] for a in daemon.run(run["id"])["attempts"]] == ["applied"]
+    in_order(house.kinds(run["incident"]), "run.decided", "run.probing", "attempt.applied", "run.verifying")
+    assert daemon.audit().returncode == 0
+
+
+def test_what_fired_and_ended_while_the_daemon_was_down(build: Callable[..., House]) -> None:
+    """The reconciler takes in what still fires, closes what ended, and nothing stale is acted on."""
+    house = build(rules("P0"))
+    daemon = house.daemon
+    house.service.crash()
+    waiting = daemon.wait_approval()
+    daemon.kill()
+
+    house.service.container.start()
+    until_sync(lambda: not house.fires(), 60, "the alert's end in Alertmanager")
+    missed = {"alertname": "Missed", "job": "elsewhere"}
+    house.alertmanager.fire(missed)
+    daemon.start()
+
+    run = daemon.wait_finished()
+    assert (run["outcome"], run["reason"]) == ("cancelled", "resolved")
+    assert daemon.get(f"/api/v1/approvals/{waiting['id']}")["status"] == "cancelled"
+    daemon.wait_incident(title="Missed")
+    assert house.restarts() == 0
+
+
+def test_prometheus_restarted_under_a_firing_alert(build: Callable[..., House]) -> None:
+    """The alert's start moves, and yet it is one incident and one act."""
+    house = build(rules("P0"))
+    house.service.crash()
+    approval = house.daemon.wait_approval()
+
+    before = house.prometheus.alerts("ApplicationDown")[0]["activeAt"]
+    house.prometheus.restart()
+    until_sync(
+        lambda: any(
+            alert["state"] == "firing" and alert["activeAt"] != before
+            for alert in house.prometheus.alerts("ApplicationDown")
+        ),
+        60,
+        "the alert with another start",
+    )
+    taken = house.daemon.metric("remediator_alerts_received_total", status="firing")
+    house.alertmanager.fire(house.alertmanager.alerts('alertname="ApplicationDown"')[0]["labels"])
+    house.daemon.approve(approval["id"])
+    run = house.daemon.wait_finished()
+
+    assert taken >= 1
+    assert run["outcome"] == "succeeded"
+    assert house.restarts() == 1
+    assert len(house.daemon.incidents()) == 1
+    assert len(house.daemon.runs()) == 1
+    assert ALERT.items() <= house.daemon.get(f"/api/v1/incidents/{run['incident']}")["episodes"][0][
+        "labels"
+    ].items()

@@ -26,17 +26,19 @@ from remediator.model.world import (
     WorldError,
 )
 from remediator.world.base import EngineRefused, EngineTimeout
+from remediator.world.clocks import ahead
 from remediator.world.targets import containers_of, swarm_service_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from remediator.model.plan import Operation, Plan
     from remediator.model.run import Attempt
     from remediator.model.service import Service
     from remediator.model.words import Json
     from remediator.model.world import ApplyResult, Container, ProbeResult, SwarmService
-    from remediator.world.base import Engine, World
+    from remediator.world.base import Engine, History, World
 
 CONTAINER = "container.restart"
 SWARM = "service.force_update"
@@ -51,7 +53,11 @@ LONGEST_STOP = timedelta(minutes=30)
 POLL = 1.0
 """Seconds between two looks at a Swarm update."""
 SLACK = timedelta(seconds=2)
-"""How far the engine's clock and ours may differ."""
+"""How far the engine's clock and ours may differ unnoticed."""
+AT_ONCE = timedelta(seconds=10)
+"""Within this after its intent the engine begins an act."""
+STUCK = frozenset({"paused", "rollback_paused", "rollback_completed"})
+"""States in which Swarm has given up an update."""
 
 
 def _whole_seconds(length: timedelta) -> timedelta:
@@ -110,16 +116,14 @@ class Restart:
         try:
             engine = _engine(operation, world)
             if operation.kind == SWARM:
-                await engine.force_update(operation.object_id, operation.before["version"])
-                return await _converged(operation, engine, world)
-            await engine.restart_container(operation.object_id, int(operation.before["stop_timeout"]))
+                return await _update_swarm(operation, engine, world)
+            return await _restart_container(operation, engine)
         except (EngineRefused, TargetError) as error:
             return ActFailed(result={"error": str(error)})
         except EngineTimeout as error:
             return Unknown(result={"error": f"{error}; the engine may still do it"})
         except WorldError as error:
             return Unknown(result={"error": str(error)})
-        return Applied()
 
     async def probe(self, operation: Operation, attempt: Attempt, world: World) -> ProbeResult:
         """Compare with what was planned on: the start time, or Swarm's counter of forced updates."""
@@ -127,10 +131,9 @@ class Restart:
             engine = _engine(operation, world)
         except TargetError as error:
             return Unknown(result={"error": str(error)})
-        over = world.clock.now() >= attempt.deadline
         if operation.kind == SWARM:
-            return await _probe_swarm(operation, attempt, engine, over)
-        return await _probe_container(operation, attempt, engine, over)
+            return await _probe_swarm(operation, engine, world.clock.now() >= attempt.deadline)
+        return await _probe_container(operation, attempt, engine, world)
 
     def undo(self, plan: Plan, operations: Sequence[Operation]) -> PlanSpec | None:
         """Nothing takes a restart back."""
@@ -147,7 +150,7 @@ def _container_operation(service: Service, container: Container, wanted: timedel
         before={
             "engine": service.target.engine,
             "status": container.status,
-            "started_at": container.started_at and container.started_at.isoformat(),
+            "started_at": _text(container.started_at),
             "restart_count": container.restart_count,
             "stop_timeout": stop_timeout,
         },
@@ -175,13 +178,14 @@ def _engine(operation: Operation, world: World) -> Engine:
     return world.engine(str(operation.before["engine"]))
 
 
-async def _converged(operation: Operation, engine: Engine, world: World) -> ApplyResult:
-    """Wait until Swarm says how the update went.
+async def _update_swarm(operation: Operation, engine: Engine, world: World) -> ApplyResult:
+    """Have Swarm replace all tasks, and wait until it says how that went.
 
-    It did happen, so one that takes too long, or cannot be watched, is not a failure: the verification
+    Once begun, an update that takes too long or cannot be watched is not a failure: the verification
     will tell.
     """
     end = world.clock.monotonic() + operation.timeout
+    await engine.force_update(operation.object_id, int(operation.before["version"]))
     said = "nothing"
     while world.clock.monotonic() < end:
         await world.clock.sleep(POLL)
@@ -192,35 +196,93 @@ async def _converged(operation: Operation, engine: Engine, world: World) -> Appl
             continue
         if swarm is None:
             return ActFailed(result={"error": "the Swarm service was removed during its update"})
-        state = swarm.update_state or "none"
+        state = swarm.update_state or "not begun"
         said = f"update {state}, {swarm.running} of {swarm.replicas} tasks replaced"
-        if state in ("paused", "rollback_paused", "rollback_completed"):
-            return ActFailed(result={"error": f"update {state}: {swarm.update_message}"})
-        if state in ("none", "completed") and swarm.running >= swarm.replicas:
+        if state in STUCK:
+            return ActFailed(result={"error": f"{said}: {swarm.update_message}"})
+        # `running` counts the replaced tasks only, so this cannot be the state from before.
+        if state in ("not begun", "completed") and swarm.running >= swarm.replicas:
             return Applied(result={"force_update": swarm.force_update, "running": swarm.running})
     return Applied(result={"converged": False, "last_seen": said})
 
 
-async def _probe_container(operation: Operation, attempt: Attempt, engine: Engine, over: bool) -> ProbeResult:
-    container = await engine.container(operation.object_id)
-    before = operation.before["started_at"]
-    if container is not None and container.started_at is not None:
-        started = container.started_at.isoformat()
-        if started != before and container.started_at >= attempt.intent_at - SLACK:
-            return Applied(result={"started_at": started})
-    if not over:
-        return Unknown(result={"error": "not restarted yet, but the engine may still do it"})
-    if container is None:
-        return Unknown(result={"error": "the container is gone"})
-    return NotApplied(result={"started_at": before})
+async def _restart_container(operation: Operation, engine: Engine) -> ApplyResult:
+    await engine.restart_container(operation.object_id, int(operation.before["stop_timeout"]))
+    try:
+        container = await engine.container(operation.object_id)
+    except WorldError:
+        return Applied()  # it was restarted; this was only to be able to show it
+    return Applied(result={"started_at": container and _text(container.started_at)})
 
 
-async def _probe_swarm(operation: Operation, attempt: Attempt, engine: Engine, over: bool) -> ProbeResult:
+async def _probe_swarm(operation: Operation, engine: Engine, over: bool) -> ProbeResult:
     swarm = await engine.swarm_service(operation.object_id)
     if swarm is None:
         return Unknown(result={"error": "the Swarm service is gone"})
-    if swarm.force_update > operation.before["force_update"]:
+    if swarm.force_update > int(operation.before["force_update"]):
         return Applied(result={"force_update": swarm.force_update})
     if not over:
-        return Unknown(result={"error": "no forced update yet, but the engine may still do it"})
+        return Unknown(result={"error": "no forced update so far, but the engine may still begin one"})
     return NotApplied(result={"force_update": swarm.force_update})
+
+
+async def _probe_container(
+    operation: Operation, attempt: Attempt, engine: Engine, world: World
+) -> ProbeResult:
+    """Tell from the start time and the engine's history whether it was restarted since the intent."""
+    # By the engine's clock, as everything that it tells.
+    since = attempt.intent_at + await ahead(engine, world.clock) - SLACK
+    over = world.clock.now() >= attempt.deadline
+    container = await engine.container(operation.object_id)
+    if container is not None and not _started_anew(container, operation, since):
+        if not over:
+            return Unknown(result={"error": "not restarted so far, but the engine may still do it"})
+        return NotApplied(result=await _left_behind(container, engine, since))
+    history = await engine.history(since)
+    if _happened(history, operation.object_id, "restart", since):
+        return Applied(result={"started_at": container and _text(container.started_at)})
+    if history.complete_from <= since:
+        why = "the container is gone" if container is None else "it started anew, but nobody restarted it"
+        return NotApplied(result={"error": why}) if over else Unknown(result={"error": why})
+    if container is None:
+        return Unknown(result={"error": "the container is gone, and the engine has forgotten what happened"})
+    # A restart policy counts its restarts; a restart by request sets that count back to nothing.
+    if container.restart_count == 0 or container.restart_count < int(operation.before["restart_count"]):
+        return Applied(result={"started_at": _text(container.started_at)})
+    return Unknown(
+        result={"error": "it started anew, and the engine has forgotten whether by its restart policy"}
+    )
+
+
+def _started_anew(container: Container, operation: Operation, since: datetime) -> bool:
+    started = container.started_at
+    return started is not None and started >= since and _text(started) != operation.before["started_at"]
+
+
+async def _left_behind(container: Container, engine: Engine, since: datetime) -> dict[str, Json]:
+    """Whether an unfinished restart has stopped the container, as some engines do whose client goes away.
+
+    The engine kills at once when it is asked to; what was stopped later was stopped by somebody else.
+    """
+    if container.running or container.finished_at is None or container.finished_at < since:
+        return {}
+    history = await engine.history(since)
+    if _happened(history, container.id, "kill", since, since + SLACK + AT_ONCE):
+        return {"half_done": True, "error": "it was stopped, but not started again"}
+    return {}
+
+
+def _happened(
+    history: History, object_id: str, action: str, since: datetime, until: datetime | None = None
+) -> bool:
+    return any(
+        event.object_id == object_id
+        and event.action == action
+        and since <= event.at
+        and (until is None or event.at <= until)
+        for event in history.events
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+import structlog
 from pydantic import BaseModel
 
 from remediator.model.params import read_params
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from remediator.world.base import World
 
 P = TypeVar("P", bound=BaseModel)
+
+log = structlog.get_logger(__name__)
 
 
 class Check(Protocol):
@@ -60,6 +63,7 @@ class Look(ABC, Generic[P]):
         except (WorldError, TargetError) as error:
             return self.cannot_tell(str(error))
         except Exception as error:  # a fault of ours must not cost the act that the look was for
+            log.exception("a check failed in a way that it does not know", check=self.name)
             return self.cannot_tell(f"this check broke: {type(error).__name__}: {error}")
 
     @abstractmethod

@@ -20,22 +20,23 @@ when remediation is needed most.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from remediator.model.service import TargetKind
 from remediator.model.world import ObjectChange, TargetError, WorldError
+from remediator.world.clocks import ahead
 from remediator.world.targets import COMPOSE_PROJECT, COMPOSE_SERVICE, is_one_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from remediator.clock import Clock
     from remediator.model.plan import Operation, OperationSpec
     from remediator.model.service import Service, Target
     from remediator.model.world import Container, SwarmService
-    from remediator.world.base import Engine, EngineEvent, History, World
+    from remediator.world.base import EngineEvent, History, World
 
 HANDS = frozenset({"create", "destroy", "stop", "kill", "restart", "pause", "unpause", "update", "rename"})
 """Things that the engine does to a container only when it is told to."""
@@ -46,8 +47,8 @@ PROGRESS = frozenset({"updating", "completed", "paused", "rollback_paused", "rol
 ASKED_TO_END = frozenset({0, 130, 137, 143})
 """Exit codes of a program that ended because it was done, or told to: by SIGINT, SIGKILL, SIGTERM."""
 
-CLOCK_SLACK = timedelta(seconds=1)
-"""A difference between the engine's clock and ours that is not corrected: the asking itself takes time."""
+SAME_START = timedelta(seconds=1)
+"""A start and the event that tells of it are not further apart."""
 
 BY_STATE = "stopped on purpose"
 
@@ -67,36 +68,21 @@ async def recent_changes(
         engine = world.engine(target.engine)
     except TargetError as error:
         raise WorldError(str(error)) from None
-    ahead = await _ahead(engine, world.clock)
+    skew = await ahead(engine, world.clock)
     ids = {operation.object_id for operation in operations}
     # The history first: then nothing can fall between it and the state.
-    history = await engine.history(since + ahead)
+    history = await engine.history(since + skew)
     changes: Iterator[ObjectChange]
     if target.kind is TargetKind.SWARM_SERVICE:
-        changes = _of_swarm(target, ids, history, since + ahead, await engine.swarm_service(target.name))
+        changes = _of_swarm(target, ids, history, since + skew, await engine.swarm_service(target.name))
     else:
-        changes = _of_containers(target, ids, history, since + ahead, await engine.containers(target))
-    ours = [_by_our_clock(change, ahead) for change in changes]
+        changes = _of_containers(target, ids, history, since + skew, await engine.containers(target))
+    ours = [_by_our_clock(change, skew) for change in changes]
     return tuple(sorted(ours, key=lambda change: change.at or since))
 
 
-async def _ahead(engine: Engine, clock: Clock) -> timedelta:
-    """How far the engine's clock is ahead of ours; nothing if that is within the error of asking."""
-    asked = clock.now()
-    told = (await engine.ping()).system_time
-    answered = clock.now()
-    if asked - CLOCK_SLACK <= told <= answered + CLOCK_SLACK:
-        return timedelta(0)
-    return told - (asked + (answered - asked) / 2)
-
-
-def _by_our_clock(change: ObjectChange, ahead: timedelta) -> ObjectChange:
-    return ObjectChange(
-        object_id=change.object_id,
-        object_name=change.object_name,
-        what=change.what,
-        at=change.at and change.at - ahead,
-    )
+def _by_our_clock(change: ObjectChange, skew: timedelta) -> ObjectChange:
+    return replace(change, at=change.at and change.at - skew)
 
 
 def _of_swarm(
@@ -147,7 +133,7 @@ def _shows_a_hand(event: EngineEvent, previous: str, container: Container | None
     if previous not in ("die", "") or container is None or container.restart_policy in ("", "no"):
         return True
     # A restart policy counts its restarts, and a start by hand sets that count back to nothing.
-    latest = container.started_at is None or container.started_at - CLOCK_SLACK <= event.at
+    latest = container.started_at is None or container.started_at - SAME_START <= event.at
     return previous == "die" and latest and container.restart_count == 0
 
 

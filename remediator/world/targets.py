@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Reason
-from remediator.model.world import TargetError
+from remediator.model.world import TargetError, WorldError
 from remediator.world.base import ENABLE_LABEL
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ async def containers_of(service: Service, world: World) -> list[Container]:
     """The containers of a service, to be acted on; at least one, by name.
 
     TargetError: there are none, they are of several projects, they may not be touched, or one of
-    them is the daemon's own.
+    them is the daemon's own. WorldError: the engine cannot tell.
     """
-    containers = await seen_containers(service, world)
+    containers = await _containers(service, world)
     for container in containers:
         if world.is_own(container.id):
             raise TargetError(
@@ -78,11 +78,42 @@ async def containers_of(service: Service, world: World) -> list[Container]:
 
 
 async def seen_containers(service: Service, world: World) -> list[Container]:
-    """The containers of a service, only to look at them; at least one, by name.
+    """The same only to look at them, for which the daemon's own may be among them.
 
-    Of a Swarm service those that run on the engine's own node, perhaps none. TargetError as above,
-    but whether they may be touched is not asked.
+    Of a Swarm service those that run on the engine's own node, perhaps none.
     """
+    # What an alert names must not be enough to have the logs of any program shown around.
+    if service.target.kind is TargetKind.SWARM_SERVICE:
+        await seen_swarm_service(service, world)
+        return await _containers(service, world)
+    containers = await _containers(service, world)
+    for container in containers:
+        _refuse_unlisted(service, container.name, container.labels)
+    return containers
+
+
+async def swarm_service_of(service: Service, world: World) -> SwarmService:
+    """The Swarm service of a service, to be acted on. Errors as for `containers_of`."""
+    found = await seen_swarm_service(service, world)
+    if world.own_container_id is not None:
+        own = await world.engine(service.target.engine).container(world.own_container_id)
+        if own is not None and own.labels.get(SWARM_SERVICE_ID) == found.id:
+            raise TargetError(
+                Reason.OWN_CONTAINER, f"this daemon is a task of the Swarm service {found.name}"
+            )
+    return found
+
+
+async def seen_swarm_service(service: Service, world: World) -> SwarmService:
+    """The same only to look at it."""
+    found = await world.engine(service.target.engine).swarm_service(service.target.name)
+    if found is None:
+        raise TargetError(Reason.NO_TARGET, f"there is no {_told(service.target)}")
+    _refuse_unlisted(service, found.name, found.labels)
+    return found
+
+
+async def _containers(service: Service, world: World) -> list[Container]:
     target = service.target
     if target.kind is TargetKind.NONE:
         raise TargetError(Reason.NO_TARGET, f"the service {service.name} has no containers")
@@ -103,27 +134,6 @@ async def seen_containers(service: Service, world: World) -> list[Container]:
     return containers
 
 
-async def swarm_service_of(service: Service, world: World) -> SwarmService:
-    """The Swarm service of a service, to be acted on. TargetError as for `containers_of`."""
-    found = await seen_swarm_service(service, world)
-    if world.own_container_id is not None:
-        own = await world.engine(service.target.engine).container(world.own_container_id)
-        if own is not None and own.labels.get(SWARM_SERVICE_ID) == found.id:
-            raise TargetError(
-                Reason.OWN_CONTAINER, f"this daemon is a task of the Swarm service {found.name}"
-            )
-    _refuse_unlisted(service, found.name, found.labels)
-    return found
-
-
-async def seen_swarm_service(service: Service, world: World) -> SwarmService:
-    """The Swarm service of a service, only to look at it."""
-    found = await world.engine(service.target.engine).swarm_service(service.target.name)
-    if found is None:
-        raise TargetError(Reason.NO_TARGET, f"there is no {_told(service.target)}")
-    return found
-
-
 def is_one_off(target: Target, labels: Mapping[str, str]) -> bool:
     """Whether these labels are those of a task that a person started from a Compose service."""
     return target.kind is TargetKind.COMPOSE_SERVICE and labels.get(COMPOSE_ONE_OFF, "").lower() == "true"
@@ -142,10 +152,16 @@ async def _named(name: str, world: World) -> AsyncIterator[tuple[Target, frozens
         single = Target(kind=TargetKind.CONTAINER, name=name, engine=engine_name)
         # Compose lets a service name its container, usually after the service.
         known = {c.id for c in of_compose}
-        for container in await engine.containers(single):
-            if container.id not in known:
-                yield single, frozenset({container.id})
-        swarm = await engine.swarm_service(name)
+        by_name = [c for c in await engine.containers(single) if c.id not in known]
+        for container in by_name:
+            yield single, frozenset({container.id})
+        try:
+            swarm = await engine.swarm_service(name)
+        except WorldError:
+            # A node that manages no Swarm can never tell; that must not hide what was found.
+            if not of_compose and not by_name:
+                raise
+            continue
         if swarm is not None and swarm.name == name:
             yield (
                 Target(kind=TargetKind.SWARM_SERVICE, name=name, engine=engine_name),

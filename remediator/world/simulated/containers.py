@@ -84,7 +84,7 @@ class Containers(Happenings):
                 running=True,
                 status="running",
                 health=None,
-                exit_code=0,
+                exit_code=None,
                 oom_killed=False,
                 created_at=born,
                 started_at=born,
@@ -204,7 +204,7 @@ class Containers(Happenings):
             running=True,
             status="running",
             started_at=at,
-            exit_code=0,
+            exit_code=None,
             oom_killed=False,
             restart_count=restart_count,
         )

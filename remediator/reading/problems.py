@@ -54,7 +54,10 @@ class InputError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` with the nearest known word, or nothing if none is near."""
-    near = get_close_matches(word, list(known), n=1)
+    words = list(known)
+    near = [other for other in words if other.casefold() == word.casefold()] or get_close_matches(
+        word, words, 1
+    )
     return f"; did you mean `{near[0]}`?" if near else ""
 
 

@@ -230,27 +230,19 @@ class RuleFile(Strict):
 
 def rule_file(actions: Verbs, checks: Verbs) -> type[RuleFile]:
     """The model of a rule file whose steps and triage know these actions and checks."""
-    action, check = _one_of(OneAction, actions), _one_of(OneCheck, checks)
-    names: Any = Literal[tuple(checks)]
-    bare_name = BeforeValidator(
-        lambda value: {value: ""} if isinstance(value, str) and value else value,
-        json_schema_input_type=names | check,
-    )
-    entry = create_model(
-        "Rule",
-        __base__=RuleEntry,
-        __doc__=RuleEntry.__doc__,
-        triage=(tuple[Annotated[check, bare_name], ...], RuleEntry.model_fields["triage"]),  # type: ignore[valid-type]
-        steps=(tuple[action, ...], RuleEntry.model_fields["steps"]),  # type: ignore[valid-type]
-    )
+    action: Any = _one_of(OneAction, actions)
+    check: Any = _one_of(OneCheck, checks)
+    steps: Any = (tuple[action, ...], RuleEntry.model_fields["steps"])
+    triage: Any = (tuple[check, ...], RuleEntry.model_fields["triage"])
+    entry = create_model("Rule", __base__=RuleEntry, __doc__=RuleEntry.__doc__, triage=triage, steps=steps)
     rules: Any = (tuple[entry, ...], ...)
     group = create_model("Group", __base__=Group, __doc__=Group.__doc__, rules=rules)
     groups: Any = (tuple[group, ...], ...)
     return create_model("RuleFile", __base__=RuleFile, __doc__=RuleFile.__doc__, groups=groups)
 
 
-def _one_of(base: type[OneVerb], verbs: Verbs) -> type[OneVerb]:
-    """A model with one optional key per verb."""
+def _one_of(base: type[OneVerb], verbs: Verbs) -> Any:
+    """The type of a mapping with one optional key per verb; the verb's name alone stands for it, too."""
     fields: dict[str, Any] = {}
     for index, (name, verb) in enumerate(verbs.items()):
         if verb.params.model_config.get("extra") != "forbid":
@@ -258,7 +250,14 @@ def _one_of(base: type[OneVerb], verbs: Verbs) -> type[OneVerb]:
         fields[_field(index)] = (_params(verb), Field(default_factory=lambda: None, alias=name))
     model = create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
     model.VERBS = dict(verbs)
-    return model
+    names: Any = Literal[tuple(verbs)]
+    return Annotated[
+        model,
+        BeforeValidator(
+            lambda value: {value: ""} if isinstance(value, str) and value else value,
+            json_schema_input_type=names | model,
+        ),
+    ]
 
 
 def _field(index: int) -> str:

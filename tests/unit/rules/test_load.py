@@ -84,6 +84,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert rule.guards == Guards()
 
 
+def test_the_name_of_an_action_alone_is_a_step(tmp_path: Path) -> None:
+    (matched,) = load(rule_file(tmp_path, "{name: r, service: redis, steps: [restart]}"))
+    assert matched.rule.steps == (Step(action="restart", params={"timeout": None}),)
+
+
 def version(folder: Path, text: str) -> str:
     file = folder / "one.yml"
     file.write_text(text)

@@ -58,14 +58,14 @@ def triaged(draft: Draft, run: Run, evidence: tuple[Json, ...]) -> Run:
 
 def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError) -> None:
     """The target cannot be resolved to what the action needs: the run is denied."""
-    if run.status in UNDECIDED:
+    if run.status in UNDECIDED and not _alert_is_over(draft, run, policy):
         cancel_waiting(draft, run, policy, outcome=Outcome.DENIED, reason=error.reason, detail=error.detail)
 
 
 def plan_unreadable(draft: Draft, run: Run, policy: Policy, detail: str) -> Hold:
     """The world cannot be read: hold, say so, look again."""
     hold = Hold(reason=Reason.WORLD_UNREADABLE, until=draft.now + UNREADABLE_RECHECK, detail=detail)
-    if run.status in UNDECIDED:
+    if run.status in UNDECIDED and not _alert_is_over(draft, run, policy):
         _hold(draft, run, policy, hold, ())
     return hold
 
@@ -94,7 +94,8 @@ def decide(
     """
     if run.status not in UNDECIDED:
         return None
-    if not run.by_hand and _alert_is_over(draft, run, policy, world):
+    _close_what_is_gone(draft, run, policy, world)
+    if _alert_is_over(draft, run, policy):
         return None
     if planned is not None and not planned.operations:
         plan_failed(draft, run, policy, TargetError(Reason.NO_TARGET, "the plan has no operation"))
@@ -133,17 +134,21 @@ def decide(
     return judgement
 
 
-def _alert_is_over(draft: Draft, run: Run, policy: Policy, world: WorldFacts) -> bool:
-    """End the episodes that Alertmanager has just been seen without, and the run with the last of them."""
-    sightings = {s.fingerprint: s for s in world.sightings}
+def _close_what_is_gone(draft: Draft, run: Run, policy: Policy, world: WorldFacts) -> None:
+    """End the run's episodes that Alertmanager has just been seen without, and what waits for their sake."""
+    sightings = {s.fingerprint: s for s in world.sightings if s.state == "absent"}
     for episode in fires(draft, run):
         sighting = sightings.get(episode.fingerprint)
-        if sighting is None or sighting.state != "absent" or episode.opened_at > sighting.at:
+        if sighting is None or episode.opened_at > sighting.at:
             continue
-        # Heard of after it was looked for: it fires again, or still.
+        # If it was heard of after it was looked for, it fires again, or still.
         if world.confirmed_at is None or world.confirmed_at <= sighting.at:
             close_episode(draft, episode, policy, ends_at=sighting.at, by=ASKED)
-    if fires(draft, run):
+
+
+def _alert_is_over(draft: Draft, run: Run, policy: Policy) -> bool:
+    """Whether nothing fires any more that the run is there for; then it is not waiting any longer."""
+    if run.by_hand or fires(draft, run):
         return False
     run = draft.snapshot.get(Run, run.id)
     cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail="the alert ended first")

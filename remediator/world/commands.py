@@ -33,6 +33,7 @@ TERM_GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL, and after that until a process is given up."""
 MAX_RUNNING = 64
 """Commands that run at once; more wait for their turn. Each needs two file descriptors."""
+_GROUP_POLL = 0.02
 _CHUNK = 65_536
 _FULL_PIPE = 1_048_576
 """Bytes: as far as a program may enlarge its pipe, unless it is root's."""
@@ -104,11 +105,11 @@ class NamedCommands:
         if not Path("/proc/self/environ").exists():
             raise WorldError("processes that outlived the daemon cannot be found: there is no /proc here")
         found = []
-        for entry in os.scandir("/proc"):
+        for entry in Path("/proc").iterdir():
             if entry.name.isdecimal() and self._marked(int(entry.name), attempt):
                 with contextlib.suppress(OSError):
                     pid = int(entry.name)
-                    argv = Path(entry.path, "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                    argv = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                     found.append(Survivor(pid=pid, group=os.getpgid(pid), argv=tuple(map(os.fsdecode, argv))))
         return found
 
@@ -158,6 +159,25 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> tuple[_Process, int, 
         raise WorldError(f"{argv[0]} was started and ended at once, unwatched: {error.strerror}") from None
     os.set_blocking(pipe, False)
     return process, pipe, pidfd
+
+
+def _lives(group: int) -> bool:
+    """Whether a process group has a process that is not dead already."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    # The dead count there until somebody reaps them, which may never happen in a container.
+    return any(_in_group(entry, group) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+
+
+def _in_group(process: Path, group: int) -> bool:
+    try:
+        # The program's name, in parentheses, may hold anything.
+        told = (process / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return int(told[2]) == group and told[0] not in (b"Z", b"X")
 
 
 class _Running:
@@ -214,7 +234,17 @@ class _Running:
         for descriptor in (self._pipe, self._pidfd):
             self._loop.remove_reader(descriptor)
             os.close(descriptor)
-        self._finish()
+        if self.timed_out:
+            self._when_group_is_gone(tries=int(TERM_GRACE / _GROUP_POLL))
+        else:
+            self._finish()
+
+    def _when_group_is_gone(self, tries: int) -> None:
+        """Finish when nothing of its killed group is left: what still dies would be taken for a survivor."""
+        if tries and _lives(self._process.pid):
+            self._loop.call_later(_GROUP_POLL, self._when_group_is_gone, tries - 1)
+        else:
+            self._finish()
 
     def _time_is_up(self) -> None:
         self.timed_out = True

@@ -31,6 +31,12 @@ class Threads:
         self._name = name
         self._patience = patience
         self._places = asyncio.Semaphore(size)
+        self._free = size
+
+    @property
+    def free(self) -> int:
+        """Jobs that could begin now."""
+        return self._free
 
     async def run(self, job: Callable[[], T], *, limit: float) -> T:
         """The job's result or its exception. NoThreadFree: it was not begun.
@@ -43,11 +49,12 @@ class Threads:
                 await self._places.acquire()
         except TimeoutError:
             raise NoThreadFree(f"{self.size} calls are under way, and none ended") from None
+        self._free -= 1
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
         def end(result: T | None, error: BaseException | None) -> None:
-            self._places.release()
+            self._leave()
             if future.done():
                 return
             if error is not None:
@@ -68,7 +75,11 @@ class Threads:
         try:
             threading.Thread(target=work, name=self._name, daemon=True).start()
         except RuntimeError as error:
-            self._places.release()
+            self._leave()
             raise NoThreadFree(f"no thread can be started: {error}") from None
         async with asyncio.timeout(limit):
             return await future
+
+    def _leave(self) -> None:
+        self._free += 1
+        self._places.release()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 READERS = 8
 ACTORS = 16
+ACT_SECONDS = 45.0
+"""An act may take so long beyond its stop timeout: the engine has to unmount, mount and start."""
 _LAG = 2.0
 """Seconds that a caller waits on after a thread should have given up by itself."""
 
@@ -54,10 +56,11 @@ class DockerEngine:
         """Connects to nothing yet. ValueError if `host` or the TLS files are of no use.
 
         `host`: as in DOCKER_HOST. `name`: its name in the configuration. `timeout`: seconds that an
-        answer may take. `patience`: seconds that a call may wait for others to end. `ca`, `cert`,
-        `key`: paths of TLS files, for `tcp://`.
+        answer to a question may take. `patience`: seconds that a call may wait for others to end.
+        `ca`, `cert`, `key`: paths of TLS files, for `tcp://`.
 
-        A restart is over, one way or the other, after patience + stop timeout + timeout, and two seconds.
+        An act is over for its caller after patience + stop timeout + ACT_SECONDS + 2 seconds, and is
+        never sent later than that.
         """
         self.name = name
         self._timeout = timeout
@@ -101,7 +104,7 @@ class DockerEngine:
         if not container_id or stop_timeout < 0:
             raise EngineRefused("a restart needs a container's id and a stop timeout of 0 or more")
         await self._act(
-            lambda call: asking.restart(call, container_id, stop_timeout), stop_timeout + self._timeout
+            lambda call: asking.restart(call, container_id, stop_timeout), stop_timeout + ACT_SECONDS
         )
 
     async def swarm_service(self, name_or_id: str) -> SwarmService | None:
@@ -112,7 +115,7 @@ class DockerEngine:
 
     async def force_update(self, service_id: str, version: int) -> None:
         """See `Engine.force_update`."""
-        await self._act(lambda call: asking.force_update(call, service_id, version), self._timeout)
+        await self._act(lambda call: asking.force_update(call, service_id, version), ACT_SECONDS)
 
     async def close(self) -> None:
         """See `Engine.close`. Calls that still run end by themselves and keep nobody waiting."""

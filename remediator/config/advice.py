@@ -28,7 +28,8 @@ def _on_people(config: Config) -> Iterator[Advice]:
     people = {entry.name for entry in config.tokens.operators}
     for severity, policy in config.policy.severities.items():
         if people and policy.people > len(people):
-            message = f"{policy.people} people must approve, but there are only {len(people)} operators"
+            there = "is only 1 operator" if len(people) == 1 else f"are only {len(people)} operators"
+            message = f"{policy.people} people must approve, but there {there}"
             yield ("severities", severity, "people"), message
 
 

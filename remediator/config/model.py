@@ -39,12 +39,15 @@ def _services(written: dict[str, ServiceEntry], info: ValidationInfo) -> dict[st
         target = entry.target if given else Target(kind=TargetKind.COMPOSE_SERVICE, name=name)
         services[name] = Service(name=name, **{**dict(entry), "target": target})
         if engines is not None and target.kind is not TargetKind.NONE and target.engine not in engines:
-            message = f"there is no engine `{target.engine}` among the engines"
+            lacking = f"there is no engine `{target.engine}`"
             if given:
-                message += did_you_mean(target.engine, engines)
+                message = f"{lacking} among the `engines`{did_you_mean(target.engine, engines)}"
                 mistakes.append(Mistake(message, (name, "target", "engine")))
             else:
-                message = f"the service `{name}` names no target, and {message}; has it none? `target: none`"
+                message = (
+                    f"the service `{name}` names no target, and {lacking} for the Compose service of that "
+                    "name; has it no containers? write `target: none`"
+                )
                 mistakes.append(Mistake(message, (name,), on_key=True))
     mistakes += _dependencies(services)
     if mistakes:
@@ -89,12 +92,12 @@ def _commands(written: dict[str, CommandEntry], _: ValidationInfo) -> dict[str, 
             commands[name] = CommandSpec(name=name, **dict(entry))
         except ValueError as error:
             mistakes.append(Mistake(str(error), (name, "argv")))
-    known = {**commands, **{name: commands.get(name) for name in written}}
     for name, key, message in reference_problems(commands):
-        if getattr(commands[name], key) in written.keys() - commands.keys():
-            continue
-        hint = did_you_mean(getattr(commands[name], key), known) if message.startswith("there is no") else ""
-        mistakes.append(Mistake(message + hint, (name, key)))
+        named = getattr(written[name], key)
+        if named not in written:
+            mistakes.append(Mistake(message + did_you_mean(named, written), (name, key)))
+        elif named in commands:  # else that one's own mistake is told
+            mistakes.append(Mistake(message, (name, key)))
     if mistakes:
         raise mistaken(*mistakes)
     return commands

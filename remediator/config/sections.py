@@ -21,7 +21,7 @@ from remediator.model.duration import Duration
 from remediator.model.service import Target, TargetKind
 from remediator.model.words import Mode
 from remediator.reading.fields import BudgetText, Name, Positive, Share, Size, Text
-from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
+from remediator.reading.typed import Mistake, ReadAs, Strict, describe, mistaken
 
 DEFAULTS = Policy()
 
@@ -132,7 +132,11 @@ def _target(written: TargetEntry, _: ValidationInfo) -> Target:
 
 
 def _target_or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    return Target(kind=TargetKind.NONE) if value == "none" else handler(value)
+    if value == "none":
+        return Target(kind=TargetKind.NONE)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a mapping or the word `none`, found {describe(value)}")
+    return handler(value)
 
 
 class ServiceEntry(Strict):

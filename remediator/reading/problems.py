@@ -13,7 +13,7 @@ MAX_SHOWN = 160
 _KEY = r"\w*(?:token|secret|password|passphrase|credential)\w*(?<!_file)(?<!_env)"
 _SECRET = re.compile(rf"""(\b{_KEY}["']?\s*:\s*)\S.*""", re.IGNORECASE)
 _URL_USER = re.compile(r"://[^/\s@]*@")
-_URL_PATH = re.compile(r"""(\bhttps?://[^/\s"']*/)[^\s"']+""", re.IGNORECASE)
+_URL_PATH = re.compile(r"""(\b\w+://[^/\s"']+/)[^\s"']+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,8 +43,11 @@ class ReadAs:
     build: Callable[[Any, ValidationInfo], Any]
 
     def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler.generate_schema(self.written)
-        return core_schema.with_info_after_validator_function(self.build, schema)
+        return core_schema.with_info_after_validator_function(
+            self.build,
+            handler.generate_schema(self.written),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda kept: kept),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _unknown_key(models: Sequence[type[BaseModel]], key: str) -> str:
-    noun = next((str(model.KEYS_ARE) for model in models if hasattr(model, "KEYS_ARE")), "key")
+    noun = next((model.KEYS_ARE for model in models if issubclass(model, Strict)), "key")
     if any(key in getattr(model, "LATER", ()) for model in models):
         return f"`{key}` is not supported in this version"
     known = [field.alias or name for model in models for name, field in model.model_fields.items()]
@@ -206,7 +209,8 @@ def _models(model: type[BaseModel], location: Location) -> list[type[BaseModel]]
     types: list[Any] = [model]
     for part in location:
         types = [inner for outer in types for inner in _inside(outer, part)]
-    return [found for outer in types for found in _unwrapped(outer) if isinstance(found, type)]
+    found = [inner for outer in types for inner in _unwrapped(outer)]
+    return [inner for inner in found if isinstance(inner, type) and issubclass(inner, BaseModel)]
 
 
 def _inside(outer: Any, part: str | int) -> Iterator[Any]:

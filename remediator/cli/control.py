@@ -55,7 +55,11 @@ def reload(client: Client, out: Output) -> None:
 
 def _show(out: Output, found: dict[str, Any]) -> None:
     pause = found["pause"]
-    by_whom = f"yes, by {pause['by']} since {moment(pause['at'])} UTC: {pause['reason']}" if pause else "yes"
+    by_whom = (
+        f"yes, by {pause['by']} since {moment(pause['at'])} UTC: {pause['reason']}"
+        if pause
+        else "yes, by the pause file"
+    )
     opened = ", ".join(f"{count} {severity}" for severity, count in found["incidents_open"].items() if count)
     out.fields(
         (

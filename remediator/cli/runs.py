@@ -116,7 +116,6 @@ def _show(out: Output, run: dict[str, Any], evidence: bool) -> None:
         (
             ("State", _state(run)),
             ("Held", run["hold_detail"]),
-            ("Until", f"{moment(run['hold_until'])} UTC" if run["hold_until"] else None),
             ("Why", run["reason"]),
             ("Detail", run["detail"]),
             ("Incident", f"{run['incident']} ({run['severity']}): {run['title']}"),

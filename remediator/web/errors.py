@@ -47,6 +47,7 @@ _DESK: Mapping[type[DeskError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
     Conflict: (409, "conflict"),
     Invalid: (400, "invalid"),
+    Unavailable: (503, "unavailable"),
     Busy: (503, "busy"),
     Draining: (503, "draining"),
     StoreFailed: (503, "store_failed"),

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from remediator.engine.face import NotFound
 from remediator.model.plan import Operation, Plan
-from remediator.model.run import Approval, Control, Incident, Run, Timer
+from remediator.model.run import Approval, Control, Incident, Run
 from remediator.web import forms
 from remediator.web.queries import MAX_PAGE, Approvals, Events, Incidents, Page, Runs
 
@@ -25,7 +25,7 @@ E = TypeVar("E")
 MAX_ALERTS = 100
 """Alerts of an incident that its own form holds at most; those that fire, and the newest, come first."""
 MAX_EVIDENCE_CHARS = 65_536
-"""Longest text of one piece of evidence that an approval's form holds; the whole has its own path."""
+"""Longest text of one piece of evidence within another form, its end; the whole has its own path."""
 EVIDENCE = "/api/v1/evidence/"
 
 _PAUSE = "pause"
@@ -84,11 +84,9 @@ async def run(call: Call) -> Form:
     def job(reader: Reader) -> Form:
         found = _found(reader.get(Run, call.id), "run", call.id)
         around = reader.snapshot(runs=(found.id,))
-        timer = reader.get(Timer, f"run:{found.id}")
         asked = [a for a in around.all(Approval) if a.run_id == found.id]
         return {
             **forms.run(found),
-            "hold_until": forms.time(timer.due_at) if timer and found.hold_reason else None,
             "severity": around.get(Incident, found.incident_id).severity,
             "title": around.get(Incident, found.incident_id).title,
             "plan": _plan(reader, found.plan_id),
@@ -97,7 +95,7 @@ async def run(call: Call) -> Form:
                 for a in reader.list_attempts(found.id)
             ],
             "approvals": [_decided(reader, approval) for approval in asked],
-            "evidence": [_seen(item) for item in found.evidence],
+            "evidence": [_seen(item, reader) for item in found.evidence],
         }
 
     return await call.read(job)
@@ -192,16 +190,14 @@ def _question(reader: Reader, approval: Approval) -> Form:
     }
 
 
-def _seen(item: Any, reader: Reader | None = None) -> Form:
-    """One finding of triage; with a reader also its text, as far as it is shown."""
-    form: Form = dict(item) if isinstance(item, dict) else {"summary": str(item)}
+def _seen(item: Any, reader: Reader) -> Form:
+    """One finding of triage, with its text as far as it is shown."""
+    form: Form = dict(item)
     sha256 = form.get("sha256")
-    if not sha256:
-        return form
-    form["path"] = f"{EVIDENCE}{sha256}"
-    kept = reader.evidence(sha256) if reader else None
+    kept = reader.evidence(sha256) if sha256 else None
     if kept is not None:
         text = kept[1].decode("utf-8", "replace")
+        form["path"] = f"{EVIDENCE}{sha256}"
         form["text"] = text[-MAX_EVIDENCE_CHARS:]
         form["text_cut"] = len(text) > MAX_EVIDENCE_CHARS
     return form

@@ -44,11 +44,11 @@ def short_cut(front: Front, serve: Serve) -> Serve:
     """
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path != PATH or request.method != "POST" or "Expect" in request.headers:
-            return await serve(request)
         try:
-            return await _receive(request, front)
-        except Exception as error:
+            if request.raw_path == PATH and request.method == "POST" and "Expect" not in request.headers:
+                return await _receive(request, front)
+            return await serve(request)
+        except Exception as error:  # of the application only what never reached its middleware
             return answer_to(request, error)
 
     return handle

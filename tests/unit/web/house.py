@@ -226,11 +226,11 @@ class StoreDesk:
 
         return await self.store.write(job)
 
-    async def plan(self, run_id: int, plan: PlanSpec = PLAN) -> None:
+    async def plan(self, run_id: int, plan: PlanSpec = PLAN, *, logs: str = LOGS) -> None:
         """Triage, plan, and put to the guardrails: P0 then waits for approval, if it has none."""
 
         def job(store: Transaction) -> None:
-            sha256 = store.add_evidence(LOGS.encode(), "text/plain")
+            sha256 = store.add_evidence(logs.encode(), "text/plain")
             seen = {"check": "logs", "title": "Logs of app-1", "summary": "2 lines", "sha256": sha256}
             draft = Draft(store.snapshot(runs=[run_id]), self.clock.now())
             run = acting.triaged(draft, draft.snapshot.get(Run, run_id), (seen,))

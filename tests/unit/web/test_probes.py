@@ -1,0 +1,75 @@
+"""What machines ask: health, readiness, and metrics that outlive a store that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from remediator.store import StoreError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from tests.unit.web.house import House
+
+
+async def levels(session: aiohttp.ClientSession) -> dict[str, float]:
+    """Each sample of a scrape without labels, and the open incidents by severity."""
+    async with session.get("/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        text = await response.text()
+    return {
+        sample.name.removeprefix("remediator_") + sample.labels.get("severity", ""): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_healthy_as_long_as_it_answers(house: House, nobody: aiohttp.ClientSession) -> None:
+    house.desk.ready = False
+    house.desk.refuse = StoreError("gone")
+    async with nobody.get("/-/healthy") as response:
+        assert (response.status, await response.json()) == (200, {"healthy": True})
+
+
+async def test_ready_with_each_check(house: House, nobody: aiohttp.ClientSession) -> None:
+    async with nobody.get("/-/ready") as response:
+        told = await response.json()
+        assert (response.status, told["ready"]) == (200, True)
+    house.desk.ready = False
+    async with nobody.get("/-/ready") as response:
+        told = await response.json()
+        assert (response.status, told["ready"]) == (503, False)
+        assert told["checks"]["docker"] == {"ok": False, "detail": "it is down"}
+
+
+async def test_levels_are_read_anew_at_each_scrape(house: House, nobody: aiohttp.ClientSession) -> None:
+    before = await levels(nobody)
+    assert (before["incidents_openP0"], before["approvals_pending"], before["ready"]) == (0, 0, 1)
+    await house.desk.plan(await house.desk.fire())
+    await house.desk.pause("bob", "x")
+    after = await levels(nobody)
+    assert (after["incidents_openP0"], after["approvals_pending"], after["paused"]) == (1, 1, 1)
+
+
+async def test_a_scrape_works_with_the_last_levels_when_the_store_does_not(
+    house: House, nobody: aiohttp.ClientSession
+) -> None:
+    await house.desk.plan(await house.desk.fire())
+    await levels(nobody)
+    house.desk.refuse = StoreError("disk I/O error")
+    after = await levels(nobody)
+    assert (after["incidents_openP0"], after["approvals_pending"]) == (1, 1)
+    assert after["ready"] == 0  # for it cannot do its work, whatever it said last
+
+
+async def test_the_build_is_told(nobody: aiohttp.ClientSession) -> None:
+    async with nobody.get("/metrics") as response:
+        assert 'remediator_build_info{python="' in await response.text()
+
+
+async def test_a_head_request_has_no_body(nobody: aiohttp.ClientSession) -> None:
+    async with nobody.head("/-/ready") as response:
+        assert (response.status, await response.read()) == (200, b"")

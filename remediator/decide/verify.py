@@ -67,10 +67,11 @@ def assess(spec: VerifySpec, started: datetime, progress: Progress, look: Look) 
         reason = Reason.RELAPSED if progress.was_good else reason
         return _verdict(progress, look, Outcome.FAILED, reason, look.detail)
     # All was well in time, or at the first look after it: whether it stays so is still to be seen.
-    if since is not None and (good or look.at < since + spec.stays):
+    if since is not None and not look.relapsed and (good or look.at < since + spec.stays):
         return Assessment(progress=progress, at=look.at)
+    reason = Reason.RELAPSED if look.relapsed else Reason.CANNOT_TELL
     detail = look.detail or "the state could not be read in time"
-    return _verdict(progress, look, Outcome.INCONCLUSIVE, Reason.CANNOT_TELL, detail)
+    return _verdict(progress, look, Outcome.INCONCLUSIVE, reason, detail)
 
 
 def _verdict(progress: Progress, look: Look, outcome: Outcome, reason: Reason, detail: str) -> Assessment:

@@ -243,14 +243,18 @@ class Case:
             outcomes.probed(draft, run, self.attempt(run), self.rules[run.rule], self.policy, result)
 
     def verdict(
-        self, outcome: Outcome = Outcome.SUCCEEDED, run: Run | None = None, reason: Reason | None = None
+        self,
+        outcome: Outcome = Outcome.SUCCEEDED,
+        run: Run | None = None,
+        reason: Reason | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """The looks after the act have come to this."""
+        """The looks after the act, the last of them `at`, have come to this."""
         run = self.again(run or self.run)
         reasons = {Outcome.SUCCEEDED: Reason.VERIFIED, Outcome.FAILED: Reason.STILL_FIRING}
         found = Assessment(
             progress=Progress(),
-            at=self.now,
+            at=at or self.now,
             outcome=outcome,
             reason=reason or reasons.get(outcome, Reason.CANNOT_TELL),
         )

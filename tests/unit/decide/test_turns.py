@@ -1,0 +1,191 @@
+"""One run per service at a time: who has it, who is next, and that nobody is forgotten."""
+
+from remediator.decide.policy import Policy
+from remediator.model.rule import Guards
+from remediator.model.run import Run
+from remediator.model.words import Mode, Outcome, Reason, RunStatus, Severity
+from remediator.model.world import ActFailed, NotApplied, ObjectChange, Unknown
+from tests.unit.decide.case import Case, a_rule, minutes
+
+NAMES = ("first", "second", "third")
+
+
+def in_line(*, severity: Severity = Severity.P1, steps: int = 1, **second: object) -> tuple[Case, list[Run]]:
+    """The first run acts, the other two wait for the service."""
+    rules = [a_rule(name, severity=severity, steps=steps) for name in NAMES]
+    rules[1] = a_rule("second", **second)
+    case = Case(*rules)
+    runs = []
+    for number, name in enumerate(NAMES):
+        case.fire(f"a{number}", rule=name)
+        runs.append(case.run)
+        case.decide()
+    return case, runs
+
+
+def statuses(case: Case, runs: list[Run]) -> list[RunStatus]:
+    return [case.again(run).status for run in runs]
+
+
+def test_others_wait_while_one_run_has_the_service() -> None:
+    case, runs = in_line()
+    assert statuses(case, runs) == [RunStatus.ACTING, RunStatus.HELD, RunStatus.HELD]
+    assert {case.again(r).hold_reason for r in runs[1:]} == {Reason.LOCKED}
+    assert case.told("held") == []
+
+
+def test_the_lock_stays_until_the_run_has_finished() -> None:
+    case, (first, *_) = in_line()
+    case.report(run=first)
+    assert case.again(first).status is RunStatus.VERIFYING
+    assert case.lock is not None
+    assert case.lock.run_id == first.id
+    case.verdict(run=first)
+    assert case.lock is None
+
+
+def test_the_one_that_waits_longest_is_woken_and_only_that_one() -> None:
+    case, runs = in_line()
+    case.report(run=runs[0])
+    case.verdict(run=runs[0])
+    assert statuses(case, runs) == [RunStatus.FINISHED, RunStatus.PLANNING, RunStatus.HELD]
+
+
+def test_an_unknown_outcome_keeps_the_service_locked() -> None:
+    case, runs = in_line()
+    case.report(Unknown(), run=runs[0])
+    case.probe(Unknown(), run=runs[0])
+    case.resolve("a0")
+    assert statuses(case, runs) == [RunStatus.UNKNOWN, RunStatus.HELD, RunStatus.HELD]
+    case.decide(runs[1])
+    assert case.again(runs[1]).hold_reason is Reason.LOCKED
+
+
+def test_one_whose_alert_is_over_leaves_the_line() -> None:
+    case, runs = in_line()
+    case.resolve("a1")
+    assert case.again(runs[1]).reason is Reason.RESOLVED
+    case.report(run=runs[0])
+    case.verdict(run=runs[0])
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def freed(case: Case, runs: list[Run]) -> None:
+    case.report(run=runs[0])
+    case.verdict(run=runs[0])
+    assert case.again(runs[1]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_ends_in_a_denial_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    case.cannot_plan(runs[1])
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_is_cancelled_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    case.cancel(runs[1])
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_resolves_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    case.resolve("a1")
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_waits_for_people_is_passed_on() -> None:
+    case, runs = in_line(severity=Severity.P1, mode=Mode.APPROVE)
+    freed(case, runs)
+    case.decide(runs[1])
+    assert statuses(case, runs)[1:] == [RunStatus.AWAITING_APPROVAL, RunStatus.PLANNING]
+
+
+def test_a_turn_that_is_held_for_something_else_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    change = ObjectChange(
+        object_id="id-web-1", object_name="web-1", what="stop", at=case.after(minutes(1)).now
+    )
+    case.decide(runs[1], changes=(change,))
+    assert case.again(runs[1]).hold_reason is Reason.CHANGED_BY_OTHERS
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_in_a_world_that_cannot_be_read_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    case.cannot_read(runs[1])
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_ends_in_shadow_is_passed_on() -> None:
+    case, runs = in_line()
+    case.rules["second"] = a_rule("second", mode=Mode.SHADOW)
+    freed(case, runs)
+    case.decide(runs[1])
+    assert case.again(runs[1]).outcome is Outcome.SHADOW
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_that_is_taken_is_not_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    case.decide(runs[1])
+    assert statuses(case, runs)[1:] == [RunStatus.ACTING, RunStatus.HELD]
+
+
+def test_nobody_overtakes_the_one_whose_turn_it_is() -> None:
+    case, runs = in_line()
+    freed(case, runs)
+    mark = len(case.events)
+    case.fire("a9", rule=None)
+    case.resolve("a9")
+    assert "run.woken" not in case.since(mark)
+    assert case.again(runs[2]).status is RunStatus.HELD
+
+
+def test_a_ladder_keeps_the_service_between_its_rungs() -> None:
+    case, runs = in_line(steps=2)
+    case.report(ActFailed(result={"error": "no"}), run=runs[0])
+    assert case.again(runs[0]).status is RunStatus.PLANNING
+    case.decide(runs[1])
+    assert case.again(runs[1]).hold_reason is Reason.LOCKED
+    case.decide(runs[0])
+    assert case.again(runs[0]).status is RunStatus.ACTING
+
+
+def test_an_act_that_did_not_happen_keeps_the_service_for_the_next_try() -> None:
+    case, runs = in_line()
+    case.report(Unknown(), run=runs[0])
+    case.probe(NotApplied(), run=runs[0])
+    assert case.again(runs[0]).status is RunStatus.PLANNING
+    assert case.lock is not None
+    assert case.again(runs[1]).hold_reason is Reason.LOCKED
+
+
+def test_services_do_not_wait_for_each_other() -> None:
+    case = Case(a_rule("one"), a_rule("two"))
+    case.fire("a1", rule="one", service="robo-rlhf")
+    case.decide()
+    case.fire("a2", rule="two", service="redis")
+    case.decide()
+    assert [r.status for r in case.all(Run)] == [RunStatus.ACTING, RunStatus.ACTING]
+
+
+def test_a_rule_in_line_still_waits_for_its_own_cooldown() -> None:
+    cooldown = Guards(cooldown=minutes(10))
+    case = Case(a_rule("one", guards=cooldown), a_rule("two"), policy=Policy(cooldown=minutes(5)))
+    case.fire("a1", rule="one")
+    case.decide()
+    case.fire("a2", rule="two")
+    case.decide()
+    case.report(run=case.all(Run)[0])
+    case.verdict(run=case.all(Run)[0])
+    case.after(minutes(1)).decide()
+    assert case.run.hold_reason is Reason.COOLDOWN
+    case.after(minutes(4)).decide()
+    assert case.run.status is RunStatus.ACTING

@@ -49,8 +49,9 @@ def _on_acts(config: Config) -> Iterator[Advice]:
     if Mode.AUTO is policy.mode is policy.severities[Severity.P0].mode:
         yield ("severities", "P0", "mode"), "incidents of severity P0 are acted on without anybody's approval"
     for name, engine in config.engines.items():
-        if engine.host.startswith("tcp://"):
-            yield ("engines", name, "host"), "whoever can reach this port is root on that machine"
+        if engine.host.startswith("tcp://") and engine.cert_file is None:
+            message = "without a client certificate, whoever can reach this port is root on that machine"
+            yield ("engines", name, "host"), message
     for name, service in config.services.items():
         if service.min_healthy is not None:
             yield ("services", name, "min_healthy"), "`min_healthy` is kept, but not yet enforced"

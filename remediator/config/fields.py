@@ -66,6 +66,19 @@ FilePath = Annotated[Path, ReadAs(Text, beside)]
 """A path, relative to the file it is written in."""
 
 
+def _readable(text: str, info: ValidationInfo) -> Path:
+    file = beside(text, info)
+    try:
+        with file.open("rb"):
+            return file
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+ReadableFile = Annotated[Path, ReadAs(Text, _readable)]
+"""A path of a file that is used later, and had better be there now."""
+
+
 def web_address(text: str) -> str:
     """An http or https URL without credentials in it. ValueError does not repeat it: it may be secret."""
     try:

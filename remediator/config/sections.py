@@ -9,8 +9,8 @@ from pydantic import model_validator as validator
 from remediator.config.fields import (
     BaseUrl,
     EngineHost,
-    FilePath,
     PasswordFile,
+    ReadableFile,
     SecretUrl,
     TokenFile,
     UrlFile,
@@ -69,7 +69,7 @@ class AccessEntry(Strict):
     password: PasswordFile | None = Field(
         default=None, alias="password_file", description="File with the password for basic authentication."
     )
-    ca_file: FilePath | None = Field(
+    ca_file: ReadableFile | None = Field(
         default=None, description="File with the certificates to trust, instead of the system's."
     )
 
@@ -92,6 +92,21 @@ class EngineEntry(Strict):
         default=timedelta(seconds=10),
         description="How long an answer may take. A stop is given its own grace period on top.",
     )
+    ca_file: ReadableFile | None = Field(
+        default=None, description="For `tcp://` with TLS: file with the certificates to trust."
+    )
+    cert_file: ReadableFile | None = Field(
+        default=None, description="The certificate that the daemon shows the engine."
+    )
+    key_file: ReadableFile | None = Field(default=None, description="The key of that certificate.")
+
+    @validator(mode="after")
+    def _whole_pair(self) -> "EngineEntry":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise mistaken(Mistake("`cert_file` and `key_file` belong together: give both, or neither"))
+        if self.host.startswith("unix://") and (self.ca_file or self.cert_file):
+            raise mistaken(Mistake("TLS is for `tcp://`; a socket of this machine needs none"))
+        return self
 
 
 class TargetEntry(Strict):

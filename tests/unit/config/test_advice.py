@@ -40,7 +40,7 @@ def test_an_empty_one_lacks_everything_that_makes_it_useful(tmp_path: Path) -> N
         ),
         (
             "engines: {local: {host: 'tcp://h:2375'}}",
-            "whoever can reach this port is root on that machine",
+            "without a client certificate, whoever can reach this port is root on that machine",
         ),
         ("services: {app: {min_healthy: 50%}}", "`min_healthy` is kept, but not yet enforced"),
         (
@@ -61,6 +61,11 @@ def test_p0_may_be_strict_in_any_way(tmp_path: Path, stricter: str) -> None:
 def test_a_program_that_can_be_run_is_not_talked_about(tmp_path: Path) -> None:
     program = secret(tmp_path, "program", "#!/bin/sh\n", mode=0o700)
     assert warnings(tmp_path, f"commands: {{go: {{argv: [{program}]}}}}\n{WELL}") == []
+
+
+def test_an_engine_reached_by_tls_is_not_talked_about(tmp_path: Path) -> None:
+    keys = "ca_file: tokens/alice, cert_file: tokens/alice, key_file: tokens/alice"
+    assert warnings(tmp_path, f"engines: {{far: {{host: 'tcp://h:2376', {keys}}}}}\n{WELL}") == []
 
 
 def test_a_warning_knows_its_place(tmp_path: Path) -> None:

@@ -276,6 +276,7 @@ def test_commands_are_held_against_each_other_only_where_they_are_right(tmp_path
 def test_whom_it_asks(tmp_path: Path) -> None:
     secret(tmp_path, "tokens/am", "abc\n")
     secret(tmp_path, "tokens/prom", "pass word\n")
+    secret(tmp_path, "ca.pem")
     config = read(
         tmp_path,
         """
@@ -325,6 +326,15 @@ def test_whom_it_cannot_ask(tmp_path: Path, access: str, message: str) -> None:
             "/var/run/docker.sock: expected unix:///PATH or tcp://HOST:PORT",
         ),
         ("engines: {local: {host: 'ssh://h'}}", "': expected unix:///PATH or tcp://HOST:PORT"),
+        (
+            "engines: {far: {host: 'tcp://h', key_file: tokens/alice}}",
+            "{: `cert_file` and `key_file` belong together",
+        ),
+        ("engines: {local: {ca_file: tokens/alice}}", "{: TLS is for `tcp://`"),
+        (
+            "prometheus: {url: 'http://h', ca_file: ca.pem}",
+            "ca.pem: ca.pem cannot be read: no such file or directory",
+        ),
         ("log_level: loud", "loud: expected one of `debug`, `info`, `warning`, `error`, found `loud`"),
         ("mode: fast", "fast: expected one of `auto`, `approve`, `shadow`, found `fast`"),
         ("severities: {P4: {}}", "P4: expected one of `P0`, `P1`, `P2`, `P3`, found `P4`"),

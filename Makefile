@@ -37,7 +37,7 @@ test: venv lint audit ## everything, on a real Docker Engine, Prometheus and Ale
 	$(LAB) run $(BIN)/python -m pytest $(ARGS)
 
 demo: venv ## break a service and watch it being mended; ARGS=--yes answers for you
-	$(BIN)/python tests/lab/demo.py $(ARGS)
+	$(BIN)/python -m tests.lab.demo $(ARGS)
 
 bench: venv ## the daemon against a bare limit, paired in one run
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -78,7 +78,7 @@ class Daemon(Server):
         self.config_file = folder / "remediator.yml"
         self.rule_file = folder / "rules" / "rules.yml"
         self.store = folder / "remediator.db"
-        self.token_files = tokens.ensure(folder / "tokens")
+        self.token_files = tokens.ensure(folder / "tokens", 0o600)
         self.settings: dict[str, Any] = {
             "store": self.store.name,
             "rules": ["rules"],

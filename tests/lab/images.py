@@ -65,6 +65,17 @@ def prepare(engine: Engine) -> Images:
         client.close()
 
 
+def service(engine: Engine) -> str:
+    """Have only the image of the service that can be broken, and what it is built on."""
+    client = engine.client(timeout=600)
+    try:
+        with lock("images"):
+            given = os.environ.get("SERVICE_IMAGE")
+            return given or _build_service(client, _public_or_stand_in(client, "python"))
+    finally:
+        client.close()
+
+
 def remediator(engine: Engine, python: str) -> str:
     """Build the daemon's image from deploy/Dockerfile; beside a stand-in it gets wheels, not an index."""
     if os.environ.get("REMEDIATOR_IMAGE"):

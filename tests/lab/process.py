@@ -126,6 +126,7 @@ class Server:
                 stdout=out,
                 stderr=out,
                 cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for whoever started it, who then stops it in turn
                 env={**os.environ, **self.environment()},
             )
         process = self.process

@@ -1,7 +1,7 @@
 """Tokens for the lab, made up once per checkout and kept out of the repository.
 
-They are readable by everybody on the machine, since the users inside the lab's containers have to read them:
-they open nothing but the lab.
+Those of the checkout are readable by everybody on the machine, since the users inside the lab's containers
+have to read them: they open nothing but the lab.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMES = ("ingest", "operator-alice", "operator-bob")
 
 
-def ensure(folder: Path = CHECKOUT / "tokens") -> dict[str, Path]:
+def ensure(folder: Path = CHECKOUT / "tokens", mode: int = 0o644) -> dict[str, Path]:
     """One file per name; what is there already is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
@@ -25,5 +25,5 @@ def ensure(folder: Path = CHECKOUT / "tokens") -> dict[str, Path]:
     for file in files.values():
         if not file.is_file():
             file.write_text(secrets.token_urlsafe(32) + "\n")
-            file.chmod(0o644)
+            file.chmod(mode)
     return files

@@ -7,7 +7,7 @@ refuses if the plan has become another meanwhile.
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +17,6 @@ from remediator.cli.incidents import show_alerts
 from remediator.cli.output import moment, more
 from remediator.cli.runs import decided_by, show_evidence, show_plan
 from remediator.clock import SystemClock
-from remediator.model.duration import format_duration
 from remediator.model.words import ApprovalStatus
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from remediator.cli.output import Output
 
 APPROVAL_ID = click.IntRange(min=1)
-SECOND = timedelta(seconds=1)
 ALL = "all"
 
 
@@ -122,7 +120,7 @@ def _show(out: Output, approval: dict[str, Any]) -> None:
             ("Status", approval["status"]),
             ("Expires", _expiry(approval)),
             ("Asked", f"{moment(approval['requested_at'])} UTC, for the {_ordinal(approval['ask'])} time"),
-            ("Why people", approval["reason"]),
+            ("Because of", approval["reason"]),
             ("Needed", approval["needed"]),
             ("Decided", decided_by(approval)),
             ("Rule", approval["rule"]),
@@ -140,10 +138,10 @@ def _show(out: Output, approval: dict[str, Any]) -> None:
 
 def _expiry(approval: dict[str, Any]) -> str:
     at = f"{moment(approval['expires_at'])} UTC"
-    left = datetime.fromisoformat(approval["expires_at"]) - SystemClock().now()
-    if approval["status"] != ApprovalStatus.PENDING or left.total_seconds() <= 0:
+    left = int((datetime.fromisoformat(approval["expires_at"]) - SystemClock().now()).total_seconds())
+    if approval["status"] != ApprovalStatus.PENDING or left <= 0:
         return at
-    return f"{at}, in {format_duration(left - left % SECOND)}"
+    return f"{at}, in {left // 60} min {left % 60} s"
 
 
 def _ordinal(number: int) -> str:

@@ -60,7 +60,9 @@ def _events(
 
 def _show(out: Output, event: dict[str, Any]) -> None:
     out.line(f"{event['seq']:>6}  {moment(event['at'])}  {event['chain']}  {event['kind']}  {event['actor']}")
-    data = ", ".join(f"{key}={_value(value)}" for key, value in event["data"].items())
+    data = ", ".join(
+        f"{key}={_value(value)}" for key, value in event["data"].items() if value not in (None, "")
+    )
     if data:
         out.block(data, indent=8)
 

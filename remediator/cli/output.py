@@ -17,13 +17,16 @@ from remediator.model.text import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
 FAILED = 1
 """Exit code: it was refused, or did not succeed."""
 UNREACHABLE = 3
 """Exit code: no daemon answered. (2 is click's, for wrong usage.)"""
+
+MAX_NAME = 30
+"""Columns that the name of a field takes at most; labels may have long ones."""
 
 _STYLES = {
     "P0": "bold red",
@@ -68,13 +71,13 @@ class Output:
 
     def line(self, text: str = "", *, style: str = "") -> None:
         """A line of text."""
-        self._console.print(_text(text, style))
+        self._print(_text(text, style))
 
     def block(self, text: str, *, indent: int = 2) -> None:
         """Text of several lines, set in."""
         from rich.padding import Padding
 
-        self._console.print(Padding(_text(text.rstrip("\n"), lines=True), (0, 0, 0, indent)))
+        self._print(Padding(_text(text.rstrip("\n"), lines=True), (0, 0, 0, indent)))
 
     def heading(self, text: str) -> None:
         """What the following is about, after an empty line."""
@@ -86,12 +89,12 @@ class Output:
         from rich.table import Table
 
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold", max_width=MAX_NAME)
         grid.add_column(overflow="fold")
         for name, value in pairs:
             if value is not None and value != "":
-                grid.add_row(name, _text(str(value), lines=True))
-        self._console.print(grid)
+                grid.add_row(_text(name, "dim"), _text(str(value), lines=True))
+        self._print(grid)
 
     def table(self, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table whose last column takes the room that is left."""
@@ -103,11 +106,18 @@ class Output:
         table.add_column(names[-1], overflow="fold", ratio=1)
         for row in rows:
             table.add_row(*(_text("-" if value in (None, "") else str(value)) for value in row))
-        self._console.print(table)
+        self._print(table)
 
     def note(self, text: str) -> None:
         """A remark beside the result, on the error stream."""
         click.echo(harmless(text), err=True)
+
+    def _print(self, what: RenderableType) -> None:
+        """Print without the spaces that tables are filled up with, which only disturb whoever copies."""
+        with self._console.capture() as capture:
+            self._console.print(what)
+        for line in capture.get().splitlines():
+            click.echo(line.rstrip(" "))
 
 
 def more(out: Output, answer: dict[str, Any], option: str = "--before") -> None:

@@ -156,9 +156,9 @@ def show_plan(out: Output, plan: dict[str, Any] | None) -> None:
     out.heading(f"Plan {plan['id']}: {plan['action']}")
     for operation in plan["operations"]:
         out.line(f"  {operation['number'] + 1}. {operation['kind']} {operation['object_name']}")
-        changes = operation["change"].items()
-        out.fields((("     object", operation["object_id"]), *((f"     {key}", v) for key, v in changes)))
-    out.fields((("  digest", plan["digest"]),))
+        out.line(f"     {operation['object_id']}")
+        out.fields((f"     {key}", value) for key, value in operation["change"].items())
+    out.line(f"  digest {plan['digest']}")
 
 
 def show_evidence(out: Output, evidence: Iterable[dict[str, Any]], *, texts: bool) -> None:

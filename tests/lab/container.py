@@ -64,17 +64,21 @@ class ServiceContainer:
         return self.client.containers.get(self.name)
 
     def start(self) -> Self:
-        """Create and start it, and wait until its health check passes."""
-        self.client.containers.run(
-            self.image,
-            name=self.name,
-            labels=self.labels,
-            environment=self.environment,
-            ports={f"{PORT}/tcp": ("127.0.0.1", self.port)},
-            detach=True,
-            **self.options,
-        )
-        until_sync(self.healthy, 60, f"{self.name} to become healthy")
+        """Create and start it, and wait until its health check passes; what does not is removed."""
+        try:
+            self.client.containers.run(
+                self.image,
+                name=self.name,
+                labels=self.labels,
+                environment=self.environment,
+                ports={f"{PORT}/tcp": ("127.0.0.1", self.port)},
+                detach=True,
+                **self.options,
+            )
+            until_sync(self.healthy, 60, f"{self.name} to become healthy")
+        except BaseException:
+            self.remove()
+            raise
         return self
 
     def state(self) -> dict[str, Any]:

@@ -98,7 +98,11 @@ class LocalService:
 
     def __enter__(self) -> Self:
         subprocess.run([self._script], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        until_sync(self.healthy, 30, f"{self.name} to answer")
+        try:
+            until_sync(self.healthy, 30, f"{self.name} to answer")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:

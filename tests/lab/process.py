@@ -130,12 +130,15 @@ class Server:
                 env={**os.environ, **self.environment()},
             )
         process = self.process
-        with contextlib.suppress(NotYetError):
-            until_sync(lambda: process.poll() is not None or self.is_ready(), READY_SECONDS, self.name)
-        if process.poll() is None and self.is_ready():
-            return True
-        self.stop(kill=True)
-        return False
+        ready = False
+        try:
+            with contextlib.suppress(NotYetError):
+                until_sync(lambda: process.poll() is not None or self.is_ready(), READY_SECONDS, self.name)
+            ready = process.poll() is None and self.is_ready()
+        finally:
+            if not ready:  # also when somebody lost patience
+                self.stop(kill=True)
+        return ready
 
     def __enter__(self) -> Self:
         return self.start()

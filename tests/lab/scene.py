@@ -91,8 +91,8 @@ def scene(say: Callable[[str], None], *, docker: bool = True, prometheus: bool =
             ("daemon", f"remediator serve, at {daemon.url}"),
             ("store", f"SQLite: {daemon.store}"),
         )
+        stack.callback(say, "stopping everything that was started")
         yield Scene(daemon, service, real)
-        say("stopping everything that was started")
 
 
 def _engine(stack: contextlib.ExitStack, say: Callable[[str], None]) -> tuple[Engine | None, str]:
@@ -138,7 +138,7 @@ def _watched(
     programs: Programs | None,
 ) -> tuple[Daemon, tuple[tuple[str, str], ...]]:
     """The daemon, with something that posts alerts to it."""
-    daemon = Daemon(folder / "daemon", engine=found, receiver="remediator", **_config(service))
+    daemon = Daemon(folder / "daemon", engine=found, receiver="remediator", drain="2s", **_config(service))
     webhook = f"{daemon.url}/api/v1/webhook"
     if programs is None:
         poster = stack.enter_context(Poster(service.url, JOB))

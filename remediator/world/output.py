@@ -76,5 +76,7 @@ class CutBuffer:
         """What was kept, as text; a mark in the middle says how much was cut."""
         tail = self._tail[-self._tail_limit :] if self._tail_limit else bytearray()
         cut = self.size - len(self._head) - len(tail)
-        middle = f"\n[... {cut} bytes cut ...]\n" if cut else ""
+        if not cut:
+            return (self._head + tail).decode(errors="replace")
+        middle = f"\n[... {cut} bytes cut ...]\n"
         return self._head.decode(errors="replace") + middle + tail.decode(errors="replace")

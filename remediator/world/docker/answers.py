@@ -49,7 +49,9 @@ Labels = dict[str, str] | None
 class _Told(BaseModel):
     """Part of an answer. Fields are named as the engine names them; the rest is ignored."""
 
-    model_config = ConfigDict(alias_generator=to_pascal, extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_pascal, populate_by_name=True, extra="ignore", strict=True, frozen=True
+    )
 
 
 class _Health(_Told):

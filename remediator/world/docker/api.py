@@ -11,6 +11,7 @@ import json
 import re
 import ssl
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -81,6 +82,10 @@ class Api:
         """`host` as in DOCKER_HOST; the paths switch TLS on. ValueError says what is wrong with them."""
         self.clock = clock
         self._version: str | None = None
+        if not host:
+            raise ValueError(
+                "Docker engine at an empty address; the usual one is unix:///var/run/docker.sock"
+            )
         pair = (cert, key) if cert and key else None
         try:
             tls = TLSConfig(client_cert=pair, ca_cert=ca, verify=True) if ca or pair else False
@@ -157,11 +162,11 @@ class Call:
         answer = self.send("GET", self._url(path), params)
         if answer.status == 404 and answer.message is not None:
             return None
-        return _json(self._good(answer, path), path)
+        return self._told(answer, path)
 
     def need(self, path: str, **params: str) -> Json:
         """The JSON answer to a question that every engine can answer."""
-        return _json(self._good(self.send("GET", self._url(path), params), path), path)
+        return self._told(self.send("GET", self._url(path), params), path)
 
     def act(self, path: str, body: bytes | None = None, **params: str) -> None:
         """POST. EngineRefused: it did not happen. EngineTimeout or WorldError: it may have."""
@@ -200,11 +205,11 @@ class Call:
         url = self._url(path)
         with self._api.open("GET", url, params, None, self.left()) as response:
             if response.status_code != 200:
-                self._good(Answer(response.status_code, b"".join(self._pieces(response))), path)
+                self._good(self._whole(response), path)
                 raise WorldError(f"{path} answered HTTP {response.status_code}")
             if opened is not None:
                 opened(response)
-            for piece in self._pieces(response, limit=None):
+            for piece in self._pieces(response):
                 take(piece)
 
     def version(self, *, anew: bool = False) -> str:
@@ -223,10 +228,16 @@ class Call:
     ) -> Answer:
         """One request and its whole answer, whatever it says."""
         with self._api.open(method, url, params, body, self.left()) as response:
-            return Answer(response.status_code, b"".join(self._pieces(response)))
+            return self._whole(response)
 
     def _url(self, path: str) -> str:
         return f"{self._api.base_url}/v{self.version()}{path}"
+
+    def _told(self, answer: Answer, path: str) -> Json:
+        told = _json(self._good(answer, path), path)
+        if told is None:
+            raise WorldError(f"{path} answered with nothing")
+        return told
 
     def _good(self, answer: Answer, path: str) -> Answer:
         if not answer.ok:
@@ -234,17 +245,26 @@ class Call:
             raise WorldError(f"{path} answered HTTP {answer.status}: {told}")
         return answer
 
-    def _pieces(self, response: requests.Response, limit: int | None = MAX_ANSWER) -> Iterator[bytes]:
-        size = 0
-        try:
-            for piece in response.iter_content(_CHUNK):
-                self.left()  # an engine that drips must not keep a thread for ever
-                size += len(piece)
-                if limit is not None and size > limit:
-                    raise WorldError(f"an answer of more than {limit} bytes")
-                yield piece
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise EngineTimeout(f"the answer broke off: {_reason(error)}") from None
+    def _whole(self, response: requests.Response) -> Answer:
+        body = bytearray()
+        for piece in self._pieces(response):
+            body += piece
+            if len(body) > MAX_ANSWER:
+                raise WorldError(f"an answer of more than {MAX_ANSWER} bytes")
+        return Answer(response.status_code, bytes(body))
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """What has arrived, as it arrives. EngineTimeout when the time is up or the connection breaks."""
+        while True:
+            try:
+                # Not iter_content: that waits until a piece is full, however slowly it drips in.
+                piece = response.raw.read1(_CHUNK, decode_content=True)
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
+                raise EngineTimeout(f"the answer broke off: {_reason(error)}") from None
+            if not piece:
+                return
+            yield piece
+            self.left()
 
 
 def quoted(name: str) -> str:

@@ -48,7 +48,7 @@ def resume(client: Client, out: Output, reason: str) -> None:
 @click.command()
 @calls_daemon
 def reload(client: Client, out: Output) -> None:
-    """Have the daemon read its rule files anew. A mistake in them leaves the old rules in force."""
+    """Have the daemon read configuration and rules anew. A mistake leaves the old ones in force."""
     answer = client.post("/-/reload")
     out.json(answer) if out.as_json else out.line(f"Rules loaded, version {answer['rules_version']}.")
 

@@ -108,7 +108,7 @@ class Acting:
         poster.start()
         seen, last = effects.collect(len(names), 60)
         poster.join()
-        subject.wait_for("remediator_act_seconds_count", self._idle_posts + len(names), 60)
+        subject.wait_for("remediator_act_seconds_count", self._idle_posts + len(names), 60, poll=0.02)
         done = time.perf_counter()
         seen.update(effects.drain(1.0))
         self._check(

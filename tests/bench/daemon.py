@@ -115,13 +115,18 @@ class Daemon(Server):
                     found[sample.name] = found.get(sample.name, 0.0) + sample.value
         return found
 
-    def wait_for(self, name: str, value: float, seconds: float = DRAIN_SECONDS) -> float:
-        """Poll until a metric has exactly this value; returns the seconds that took."""
+    def wait_for(
+        self, name: str, value: float, seconds: float = DRAIN_SECONDS, *, poll: float = 0.2
+    ) -> float:
+        """Poll until a metric has exactly this value; returns the seconds that took.
+
+        A scrape takes the daemon a few milliseconds, so it is not asked more often than it has to be.
+        """
         begin = time.perf_counter()
         while (seen := self.samples().get(name)) != value:
             if time.perf_counter() - begin > seconds:
                 raise BenchError(f"{name} is {seen} instead of {value} after {seconds:.0f} s\n{self.tail()}")
-            time.sleep(0.05)
+            time.sleep(poll)
         return time.perf_counter() - begin
 
     def drained(self) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from tests.bench.acts import Effects
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALERTS = 4_000
-ACTS = 300
+ACTS = 500
 
 
 def acknowledging(folder: Path) -> Iterator[str]:
@@ -24,6 +26,7 @@ def acknowledging(folder: Path) -> Iterator[str]:
     out = folder / "profile.json"
     setting = Setting(folder, services=0)
     with daemon(setting, profile=out) as subject:
+        os.kill(subject.pid, signal.SIGUSR1)
         load(subject, setting.token_file, Kind.UNMATCHED, connections=32, requests=ALERTS, alerts=1)
         subject.drained()
     yield from profile("New alerts, one a body", json.loads(out.read_text()), ALERTS)
@@ -36,6 +39,7 @@ def acting(folder: Path) -> Iterator[str]:
     try:
         setting = Setting(folder, services=ACTS, program=effects.program)
         with daemon(setting, profile=out) as subject:
+            os.kill(subject.pid, signal.SIGUSR1)
             load(subject, setting.token_file, Kind.COMMAND, connections=1, requests=1, alerts=ACTS)
             effects.collect(ACTS, 60)
             subject.wait_for("remediator_act_seconds_count", ACTS)

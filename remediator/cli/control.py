@@ -64,7 +64,7 @@ def _show(out: Output, found: dict[str, Any]) -> None:
     out.fields(
         (
             ("Version", found["version"]),
-            ("Rules", found["rules_version"]),
+            ("Rules", f"version {found['rules_version'][:12]}"),
             ("Ready", "yes" if found["ready"] else "no"),
             ("Paused", by_whom if found["paused"] else "no"),
             ("Incidents open", opened or "none"),

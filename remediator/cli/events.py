@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from remediator.cli.client import calls_daemon
-from remediator.cli.output import moment
+from remediator.cli.output import moment, plain
 from remediator.clock import SystemClock
+from remediator.model.text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from remediator.cli.output import Output
 
 PAGE = 500
+MAX_VALUE = 200
+"""Characters of a value that people are shown."""
 FOLLOW_SECONDS = 1.0
 """Between two looks for new events."""
 
@@ -32,7 +34,10 @@ FOLLOW_SECONDS = 1.0
 def events(
     client: Client, out: Output, chain: str | None, after: int, limit: int | None, follow: bool
 ) -> None:
-    """Show the record, the oldest first. As JSON, each event is a line of its own."""
+    """Show the record, the oldest first. As JSON, each event is a line of its own.
+
+    Long values, such as the facts of a decision, are cut short; as JSON they are whole.
+    """
     for event in _events(client, chain, after, limit, follow=follow):
         if out.as_json:
             out.json(event, indent=None)
@@ -60,12 +65,10 @@ def _events(
 
 def _show(out: Output, event: dict[str, Any]) -> None:
     out.line(f"{event['seq']:>6}  {moment(event['at'])}  {event['chain']}  {event['kind']}  {event['actor']}")
-    data = ", ".join(
-        f"{key}={_value(value)}" for key, value in event["data"].items() if value not in (None, "")
-    )
+    data = [
+        f"{key}={harmless(plain(value), limit=MAX_VALUE)}"
+        for key, value in event["data"].items()
+        if value not in (None, "", [], {})
+    ]
     if data:
-        out.block(data, indent=8)
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        out.block(", ".join(data), indent=8)

@@ -53,6 +53,11 @@ def moment(text: str | None) -> str:
     return text[:19].replace("T", " ") if text else "-"
 
 
+def plain(value: Any) -> str:
+    """A value of the API on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 class Output:
     """Where a command prints to, and in which form."""
 

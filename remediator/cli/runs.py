@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remediator.cli.client import calls_daemon
-from remediator.cli.output import moment, more
+from remediator.cli.output import moment, more, plain
 from remediator.model.words import RunStatus
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def show_plan(out: Output, plan: dict[str, Any] | None) -> None:
     for operation in plan["operations"]:
         out.line(f"  {operation['number'] + 1}. {operation['kind']} {operation['object_name']}")
         out.line(f"     {operation['object_id']}")
-        out.fields((f"     {key}", value) for key, value in operation["change"].items())
+        out.fields((f"     {key}", plain(value)) for key, value in operation["change"].items())
     out.line(f"  digest {plan['digest']}")
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LEVELS_SECONDS = 3.0
-"""How long a scrape waits for the store; Prometheus gives up after 10 s by default."""
+LEVELS_SECONDS = 5.0
+"""How long a scrape waits for the levels: longer than a check of readiness takes, and less than the
+10 s after which Prometheus gives up by default."""
 
 
 async def healthy(_: web.Request) -> web.Response:

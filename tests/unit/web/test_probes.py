@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.store import StoreError
@@ -11,6 +13,7 @@ from remediator.store import StoreError
 if TYPE_CHECKING:
     import aiohttp
 
+    from remediator.metrics import Levels
     from tests.unit.web.house import House
 
 
@@ -63,6 +66,19 @@ async def test_a_scrape_works_with_the_last_levels_when_the_store_does_not(
     after = await levels(nobody)
     assert (after["incidents_openP0"], after["approvals_pending"]) == (1, 1)
     assert after["ready"] == 0  # for it cannot do its work, whatever it said last
+
+
+async def test_a_scrape_does_not_wait_for_levels_that_never_come(
+    house: House, nobody: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remediator.web.probes.LEVELS_SECONDS", 0.01)
+
+    async def never() -> Levels:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    house.front.levels = never
+    assert (await levels(nobody))["ready"] == 0
 
 
 async def test_the_build_is_told(nobody: aiohttp.ClientSession) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.store import StoreError
 
 if TYPE_CHECKING:
     import aiohttp
+    import pytest
 
     from remediator.metrics import Levels
     from tests.unit.web.house import House

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.integration.house import ALERT, in_order, rules
+from tests.integration.house import in_order, rules
 from tests.lab.wait import until_sync
 
 if TYPE_CHECKING:
@@ -89,16 +89,10 @@ def test_prometheus_restarted_under_a_firing_alert(build: Callable[..., House]) 
         60,
         "the alert with another start",
     )
-    taken = house.daemon.metric("remediator_alerts_received_total", status="firing")
-    house.alertmanager.fire(house.alertmanager.alerts('alertname="ApplicationDown"')[0]["labels"])
     house.daemon.approve(approval["id"])
     run = house.daemon.wait_finished()
 
-    assert taken >= 1
     assert run["outcome"] == "succeeded"
     assert house.restarts() == 1
     assert len(house.daemon.incidents()) == 1
     assert len(house.daemon.runs()) == 1
-    assert ALERT.items() <= house.daemon.get(f"/api/v1/incidents/{run['incident']}")["episodes"][0][
-        "labels"
-    ].items()

@@ -50,7 +50,8 @@ def _ours(change: ObjectChange, request: Request) -> bool:
         return False
     planned = {operation.object_id for operation in request.operations}
     return any(
-        attempt.status is not AttemptStatus.NOT_APPLIED
+        # What did not happen explains nothing, unless the probe found that it was begun.
+        (attempt.status is not AttemptStatus.NOT_APPLIED or bool(attempt.result.get("half_done")))
         and attempt.intent_at - SLACK <= change.at <= (attempt.ended_at or attempt.deadline) + SLACK
         and (attempt.object_id == change.object_id or not {attempt.object_id, change.object_id} <= planned)
         for attempt in request.stored.history

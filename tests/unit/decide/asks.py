@@ -89,6 +89,7 @@ def an_act(
     status: AttemptStatus = AttemptStatus.APPLIED,
     lasted: timedelta | None = timedelta(0),
     name: str = "web-1",
+    result: dict[str, Any] | None = None,
 ) -> Attempt:
     """An act that began so long before noon."""
     begun = NOON - ago
@@ -104,6 +105,7 @@ def an_act(
         intent_at=begun,
         deadline=begun + minutes(2),
         ended_at=None if lasted is None else begun + lasted,
+        result=result or {},
     )
 
 

@@ -96,6 +96,7 @@ def test_switched_off_needs_no_facts() -> None:
         # it may have changed something even if it failed, but not if it did not happen
         ({"status": AttemptStatus.FAILED}, minutes(4.5), True),
         ({"status": AttemptStatus.NOT_APPLIED}, minutes(4.5), False),
+        ({"status": AttemptStatus.NOT_APPLIED, "result": {"half_done": True}}, minutes(4.5), True),
         # a named command, or another run's act
         ({"name": "command:mend"}, minutes(4.5), True),
         ({"run": 99, "rule": "other"}, minutes(4.5), True),

@@ -46,7 +46,7 @@ async def health(service: Service, steady: timedelta, world: World) -> Health:
     try:
         if service.target.kind is TargetKind.NONE:
             return Health(healthy=None, detail=f"the service {service.name} has no containers to look at")
-        engine_now = (await world.engine(service.target.engine).ping()).system_time
+        engine_now = await _engine_now(service, world)
         if service.target.kind is TargetKind.SWARM_SERVICE:
             return _of_swarm(await seen_swarm_service(service, world), steady, engine_now)
         seen = [_of_container(c, steady, engine_now) for c in await seen_containers(service, world)]
@@ -59,6 +59,15 @@ async def health(service: Service, steady: timedelta, world: World) -> Health:
         if spoiling:
             return Health(healthy=verdict, detail="; ".join(spoiling))
     return Health(healthy=True, detail="; ".join(h.detail for h in seen))
+
+
+async def _engine_now(service: Service, world: World) -> datetime:
+    """What is told of starts is by the engine's clock."""
+    try:
+        engine = world.engine(service.target.engine)
+    except TargetError as error:
+        raise WorldError(error.detail) from None
+    return (await engine.ping()).system_time
 
 
 def _of_container(container: Container, steady: timedelta, now: datetime) -> Health:

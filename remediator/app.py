@@ -212,7 +212,15 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
     """The clients for everything outside that is configured. They connect when they are first used."""
     return World(
         engines={
-            name: DockerEngine(entry.host, clock, name=name, timeout=entry.timeout.total_seconds())
+            name: DockerEngine(
+                entry.host,
+                clock,
+                name=name,
+                timeout=entry.timeout.total_seconds(),
+                ca=entry.ca_file and str(entry.ca_file),
+                cert=entry.cert_file and str(entry.cert_file),
+                key=entry.key_file and str(entry.key_file),
+            )
             for name, entry in config.engines.items()
         },
         alerts=AlertmanagerClients(

@@ -217,9 +217,9 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
                 clock,
                 name=name,
                 timeout=entry.timeout.total_seconds(),
-                ca=entry.ca_file and str(entry.ca_file),
-                cert=entry.cert_file and str(entry.cert_file),
-                key=entry.key_file and str(entry.key_file),
+                ca=str(entry.ca_file) if entry.ca_file else None,
+                cert=str(entry.cert_file) if entry.cert_file else None,
+                key=str(entry.key_file) if entry.key_file else None,
             )
             for name, entry in config.engines.items()
         },

@@ -8,6 +8,7 @@ REDIS_IMAGE, SERVICE_IMAGE, REMEDIATOR_IMAGE.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -25,6 +26,7 @@ from tests.lab.paths import ROOT, LabError, cache, filled, lock, say
 from tests.lab.standins import build, has
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from docker import DockerClient
@@ -54,48 +56,50 @@ class Images:
 
 
 def prepare(engine: Engine) -> Images:
-    """Have all images that do not contain the daemon."""
-    client = engine.client(timeout=600)
-    try:
-        with lock("images"):
-            names = {name: _public_or_stand_in(client, name) for name in PUBLIC}
-            service = os.environ.get("SERVICE_IMAGE") or _build_service(client, names["python"])
-        return Images(service=service, **names)
-    finally:
-        client.close()
+    """Have all images that do not contain the daemon. LabError when one cannot be had."""
+    with _working(engine) as client:
+        names = {name: _public_or_stand_in(client, name) for name in PUBLIC}
+        service = os.environ.get("SERVICE_IMAGE") or _build_service(client, names["python"])
+    return Images(service=service, **names)
 
 
 def service(engine: Engine) -> str:
     """Have only the image of the service that can be broken, and what it is built on."""
-    client = engine.client(timeout=600)
-    try:
-        with lock("images"):
-            given = os.environ.get("SERVICE_IMAGE")
-            return given or _build_service(client, _public_or_stand_in(client, "python"))
-    finally:
-        client.close()
+    with _working(engine) as client:
+        given = os.environ.get("SERVICE_IMAGE")
+        return given or _build_service(client, _public_or_stand_in(client, "python"))
 
 
 def remediator(engine: Engine, python: str) -> str:
     """Build the daemon's image from deploy/Dockerfile; beside a stand-in it gets wheels, not an index."""
     if os.environ.get("REMEDIATOR_IMAGE"):
         return os.environ["REMEDIATOR_IMAGE"]
-    tag = "remediator:lab"
+    with _working(engine) as client, tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w") as context:
+            for name in _tracked("deploy", "pyproject.toml", "README.md", "remediator", "rules", "*.lock"):
+                context.add(ROOT / name, name)
+            if python == standins.tag("python"):
+                for wheel in sorted(wheels().glob("*")):
+                    context.add(wheel, f"deploy/wheels/{wheel.name}")
+        file.seek(0)
+        return build(
+            client,
+            file,
+            "remediator:lab",
+            dockerfile="deploy/Dockerfile",
+            buildargs={"PYTHON_IMAGE": python},
+        )
+
+
+@contextlib.contextmanager
+def _working(engine: Engine) -> Iterator[DockerClient]:
+    """A client to make images with, while nobody else on this machine does."""
     client = engine.client(timeout=600)
     try:
-        with lock("images"), tempfile.TemporaryFile() as file:
-            with tarfile.open(fileobj=file, mode="w") as context:
-                for name in _tracked(
-                    "deploy", "pyproject.toml", "README.md", "remediator", "rules", "*.lock"
-                ):
-                    context.add(ROOT / name, name)
-                if python == standins.tag("python"):
-                    for wheel in sorted(wheels().glob("*")):
-                        context.add(wheel, f"deploy/wheels/{wheel.name}")
-            file.seek(0)
-            return build(
-                client, file, tag, dockerfile="deploy/Dockerfile", buildargs={"PYTHON_IMAGE": python}
-            )
+        with lock("images"):
+            yield client
+    except DockerException as error:
+        raise LabError(f"the lab's images cannot be had: {error}") from error
     finally:
         client.close()
 

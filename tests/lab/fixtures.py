@@ -1,6 +1,7 @@
 """The lab as pytest fixtures. What is missing skips a test with a plain reason; in CI it is an error.
 
 docker_engine       the Docker Engine, started for the session where that is allowed
+swarm               the same engine, managing a Swarm of one node
 lab_images          names of the lab's images, made when they are not there
 service_image       the one of the service that can be broken
 lab_version         "old" and "new": a test that uses it, or one of the next three, runs with both
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import pytest
 
 from tests.lab import engine, images, packages
+from tests.lab import swarm as swarms
 from tests.lab.alertmanager import Alertmanager
 from tests.lab.container import ServiceContainer
 from tests.lab.daemon import Daemon
@@ -58,6 +60,16 @@ def docker_engine() -> Iterator[Engine]:
             if found.host != engine.DEFAULT_HOST:
                 patch.setitem(os.environ, "DOCKER_HOST", found.host)
             yield found
+
+
+@pytest.fixture(scope="session")
+def swarm(docker_engine: Engine) -> Iterator[Engine]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(swarms.running(docker_engine))
+        except LabError as error:
+            unavailable(error)
+        yield docker_engine
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from remediator.model.words import AttemptStatus
 from tests.unit.still_clock import StillClock
 
 if TYPE_CHECKING:
+    from remediator.world.base import World
     from remediator.world.simulated import SimulatedWorld
 
 ENABLED = {"remediator.enable": "true"}
@@ -48,7 +49,7 @@ def stored(spec: OperationSpec, number: int = 0) -> Operation:
     )
 
 
-def intent(plan: PlanSpec, world: SimulatedWorld, number: int = 0) -> tuple[Operation, Attempt]:
+def intent(plan: PlanSpec, world: World, number: int = 0) -> tuple[Operation, Attempt]:
     """One operation of a plan, and the attempt at it whose intent is committed now."""
     operation = stored(plan.operations[number], number)
     now = world.clock.now()

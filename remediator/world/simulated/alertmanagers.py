@@ -38,16 +38,19 @@ class SimulatedAlertmanagers:
         self.unreachable: str | None = None
         """Why no Alertmanager answers; None while they do."""
         self._alerts: dict[str, SeenAlert] = {}
+        self._resolved: set[str] = set()
 
     def fire(self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> str:
         """An alert fires, or fires on. Returns its fingerprint."""
         mark, now = fingerprint(labels), self.clock.now()
         known = self._alerts.get(mark)
+        goes_on = known is not None and mark not in self._resolved
+        self._resolved.discard(mark)
         self._alerts[mark] = SeenAlert(
             fingerprint=mark,
             labels=dict(labels),
             annotations=dict(annotations or {}),
-            starts_at=known.starts_at if known is not None and known.ends_at > now else now,
+            starts_at=known.starts_at if known is not None and goes_on else now,
             updated_at=now,
             ends_at=now + KEPT,
             state=known.state if known is not None else "active",
@@ -60,6 +63,7 @@ class SimulatedAlertmanagers:
         """An alert has ended."""
         now = self.clock.now()
         self._alerts[mark] = replace(self._alerts[mark], ends_at=now, updated_at=now)
+        self._resolved.add(mark)
 
     def mute(self, mark: str) -> None:
         """Somebody silences an alert."""
@@ -94,7 +98,7 @@ class SimulatedAlertmanagers:
         if self.unreachable is not None:
             return AlertsSeen(at=now, alerts={}, complete=False, errors={ADDRESS: self.unreachable})
         # Whoever lets an alert fire need not repeat it: it goes on until it is resolved.
-        alive = {mark: alert for mark, alert in self._alerts.items() if not self._over(alert)}
+        alive = {mark: alert for mark, alert in self._alerts.items() if mark not in self._resolved}
         return AlertsSeen(at=now, alerts=alive, complete=True)
 
     async def sighting(self, fingerprint: str, max_age: timedelta) -> Sighting:
@@ -111,11 +115,8 @@ class SimulatedAlertmanagers:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _over(self, alert: SeenAlert) -> bool:
-        return alert.ends_at == alert.updated_at
-
     def _told(self, alert: SeenAlert) -> dict[str, object]:
-        over = self._over(alert)
+        over = alert.fingerprint in self._resolved
         ends_at = alert.ends_at if over else datetime(1, 1, 1, tzinfo=UTC)
         return {
             "status": "resolved" if over else "firing",

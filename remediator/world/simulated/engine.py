@@ -128,7 +128,7 @@ class SimulatedEngine(Containers, Swarm):
             self.restarts.append(box.seen.name)
             self.restart(box, at)
 
-        await self._asked("restart_container", lambda _: self.later(seconds, restart))
+        await self._asked("restart_container", lambda at: self.later(seconds, restart, since=at))
         await self.clock.sleep(seconds)
         self.catch_up()
 

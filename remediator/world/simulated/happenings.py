@@ -40,9 +40,12 @@ class Happenings:
         """The engine forgets its history, as it does when it is restarted."""
         self.remembers_from = self.now()
 
-    def later(self, seconds: float, act: Callable[[datetime], object]) -> None:
-        """Let something happen after so many seconds; it is told the time at which it does."""
-        heapq.heappush(self._due, (self.now() + timedelta(seconds=seconds), next(self._count), act))
+    def later(
+        self, seconds: float, act: Callable[[datetime], object], *, since: datetime | None = None
+    ) -> None:
+        """Let something happen so many seconds from now, or `since` then; it is told when that is."""
+        due = (since or self.now()) + timedelta(seconds=seconds)
+        heapq.heappush(self._due, (due, next(self._count), act))
 
     def catch_up(self) -> None:
         """Let happen what is due by the clock."""

@@ -89,7 +89,7 @@ class Swarm(Happenings):
             force_update=self.services[id_].force_update + forced,
         )
         self._progress(id_, at, "updating")
-        self.later(seconds, lambda due: self._progress(id_, due, ends))
+        self.later(seconds, lambda due: self._progress(id_, due, ends), since=at)
 
     def _progress(self, id_: str, at: datetime, state: str) -> None:
         service = self.services.get(id_)

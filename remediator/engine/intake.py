@@ -10,25 +10,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import pydantic_core
 import structlog
-from pydantic import ValidationError
 
 from remediator.decide.intake import RECONCILE, WEBHOOK, correlation_key, take_in
-from remediator.engine.core import RETRY_SECONDS
 from remediator.engine.face import Busy, Draining, StoreFailed
-from remediator.model.alert import Alert
-from remediator.model.plan import canonical
+from remediator.engine.notification import SHOWN, Read, Unreadable, read_notification
 from remediator.store import Notification, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from remediator.decide.draft import Draft
+    from remediator.engine.alarms import Alarms
     from remediator.engine.core import Core
+    from remediator.model.alert import Alert
     from remediator.model.rule import Rule
     from remediator.store import Transaction
 
@@ -37,56 +36,20 @@ PIECE = 25
 """Alerts decided about in one transaction."""
 LARGE = 100_000
 """Bytes of body from which on it is read on another thread, so that the event loop goes on."""
+GROUP = 32_000
+"""Bytes of bodies that are decided about together, so that a storm of small ones costs less."""
+BEHIND = 16
+"""Notifications that are read back from the store at once."""
+YIELD = 4.0
+"""While others are being acknowledged, so much longer than a piece took is waited before the next."""
+LONGEST_YIELD = 0.25
+"""Seconds."""
+LAG = timedelta(seconds=5)
+"""A notification that has waited for this long waits for nobody any more."""
 KEPT = 16_000_000
 """Bytes of bodies that wait in memory; what comes beyond that is read back from the store."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An alert of a readable body that cannot be read itself."""
-
-    position: int
-    raw: str
-    error: str
-
-
-@dataclass(slots=True)
-class Read:
-    """A body, read."""
-
-    alerts: list[Alert] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-    truncated: int = 0
-    group: str = ""
-
-
-def read_notification(body: bytes) -> Read:
-    """The alerts of a webhook body; those that cannot be read apart. Never raises for what is in it."""
-    read = Read()
-    try:
-        root = pydantic_core.from_json(body)
-        alerts = root["alerts"]
-        read.truncated = int(root.get("truncatedAlerts") or 0)
-        read.group = str(root.get("groupKey", ""))
-        if not isinstance(alerts, list):
-            raise TypeError("alerts is not a list")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        # The receiver refuses such bodies, so this is only for what an older version let through.
-        read.unreadable.append(Unreadable(0, body[:4096].decode(errors="replace"), str(error)[:500]))
-        return read
-    for position, raw in enumerate(alerts):
-        try:
-            read.alerts.append(Alert.model_validate(raw))
-        except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            read.unreadable.append(Unreadable(position, _shown(raw), told))
-    return read
-
-
-def _shown(raw: Any) -> str:
-    return canonical(raw)[:65_536]
 
 
 class Intake:
@@ -98,6 +61,8 @@ class Intake:
         self._kept = 0
         self._left_behind = 1
         """Notifications that are only in the store; at the start there may be some from before."""
+        self._arrived = 0
+        """Notifications since the start."""
         self._wake = asyncio.Event()
         self._wake.set()
 
@@ -107,6 +72,7 @@ class Intake:
         if core.draining:
             raise Draining("the daemon is stopping; send it again")
         at = core.clock.now()
+        self._arrived += 1
         try:
             number = await core.store.add_notification(body, source)
         except StoreBusy as error:
@@ -126,62 +92,75 @@ class Intake:
 
     async def run(self) -> None:
         """Decide about what was received, for ever."""
+        self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while await self._next():
-                pass
+            while group := await self._next_group():
+                await self._decide(group)
 
-    async def _next(self) -> bool:
-        """Decide about the next notification; False when none waits."""
-        if self._queue:
+    async def _next_group(self) -> list[Notification]:
+        """The oldest notifications that wait, few or small enough to be decided about together."""
+        group: list[Notification] = []
+        room = GROUP
+        while self._queue and (not group or len(self._queue[0].body) <= room):
             notification = self._queue.popleft()
             self._kept -= len(notification.body)
-            await self._decide(notification)
-            return True
-        behind = self._left_behind
-        if not behind:
-            return False
-        waiting = await self._core.store.read(lambda reader: reader.pending_notifications(16))
-        for notification in waiting:
-            await self._decide(notification)
-        if not waiting and self._left_behind == behind:
-            self._left_behind = 0
-        return True
+            room -= len(notification.body)
+            group.append(notification)
+        while not group and (behind := self._left_behind):
+            group = await self._core.store.read(lambda reader: reader.pending_notifications(BEHIND))
+            if not group and self._left_behind == behind:
+                self._left_behind = 0
+        return group
 
-    async def _decide(self, notification: Notification) -> None:
-        body = notification.body
-        read = (
-            await asyncio.to_thread(read_notification, body) if len(body) > LARGE else read_notification(body)
+    async def _decide(self, group: list[Notification]) -> None:
+        bodies = [notification.body for notification in group]
+        reads = (
+            await asyncio.to_thread(_read_all, bodies) if sum(map(len, bodies)) > LARGE else _read_all(bodies)
         )
-        # Not insist(): the notification is on disk, and a failure must not lose its place in the order.
-        while True:
-            try:
-                await self._decide_about(notification, read)
-                return
-            except StoreError as error:
-                log.error("notifications wait for the store", error=str(error))
-                await self._core.clock.sleep(RETRY_SECONDS)
+        # Not insist(): what was decided in pieces must not be begun anew because of the last of them.
+        try:
+            await self._decide_about([_Closing(*pair) for pair in zip(group, reads, strict=True)])
+        except Exception as error:
+            log.exception("a notification cannot be decided about", notifications=[n.id for n in group])
+            if len(group) > 1:
+                for notification in group:
+                    await self._decide([notification])
+            else:
+                await self._set_aside(group[0], error)
 
-    async def _decide_about(self, notification: Notification, read: Read) -> None:
+    async def _decide_about(self, closings: list[_Closing]) -> None:
         core = self._core
+        oldest = closings[0].notification.received_at
         if core.world.alerts is not None:
-            for alert in read.alerts:
-                if alert.firing:
-                    core.alarms.heard(alert.fingerprint, notification.received_at)
-        pieces = list(_pieces(read.alerts)) or [[]]
+            for closing in closings:
+                closing.hear(core.alarms)
+        alerts = [alert for closing in closings for alert in closing.read.alerts]
+        pieces = list(_pieces(alerts)) or [[]]
         for number, piece in enumerate(pieces, 1):
-            last = number == len(pieces)
-            await self._piece(piece, WEBHOOK, _Closing(notification, read) if last else None)
+            arrived, begun = self._arrived, core.clock.monotonic()
+            await self._piece(piece, WEBHOOK, closings if number == len(pieces) else [])
+            if self._arrived != arrived and core.clock.now() - oldest < LAG:
+                # In a storm, what is not on disk yet comes first; what is can be decided about later.
+                spent = core.clock.monotonic() - begun
+                await core.clock.sleep(min(spent * YIELD, LONGEST_YIELD))
+
+    async def _set_aside(self, notification: Notification, error: Exception) -> None:
+        """A fault of ours about one notification must not keep the others waiting; people are told."""
+        told = f"{type(error).__name__}: {error}"[:500]
+        raw = notification.body[:SHOWN].decode(errors="replace")
+        read = Read(unreadable=[Unreadable(0, raw, f"a fault of the daemon: {told}")])
+        await self._piece([], WEBHOOK, [_Closing(notification, read)])
 
     async def take_in(self, alerts: Sequence[Alert]) -> int:
         """Take in alerts that the API tells of; returns how many were not known."""
         opened = 0
         for piece in _pieces(alerts):
-            opened += (await self._piece(piece, RECONCILE, None)).count("opened")
+            opened += (await self._piece(piece, RECONCILE, [])).count("opened")
         return opened
 
-    async def _piece(self, alerts: Sequence[Alert], source: str, closing: _Closing | None) -> list[str]:
+    async def _piece(self, alerts: Sequence[Alert], source: str, closings: list[_Closing]) -> list[str]:
         core = self._core
         rules, policy = core.setup.rules, core.setup.policy
         matched: list[tuple[Alert, Rule | None]] = []
@@ -191,15 +170,17 @@ class Intake:
 
         def decision(draft: Draft, transaction: Transaction) -> list[str]:
             outcomes = [take_in(draft, alert, rule, policy, source=source) for alert, rule in matched]
-            if closing is not None:
+            for closing in closings:
                 closing.write(draft, transaction, policy.channels)
             return outcomes
 
-        return await core.decide(
-            decision,
-            actor=ACTOR,
-            fingerprints=[alert.fingerprint for alert in alerts],
-            keys={correlation_key(alert, rule) for alert, rule in matched},
+        return await core.insist(
+            lambda: core.decide(
+                decision,
+                actor=ACTOR,
+                fingerprints={alert.fingerprint for alert in alerts},
+                keys={correlation_key(alert, rule) for alert, rule in matched},
+            )
         )
 
 
@@ -209,6 +190,12 @@ class _Closing:
 
     notification: Notification
     read: Read
+
+    def hear(self, alarms: Alarms) -> None:
+        """Remember when its alerts were said to fire."""
+        for alert in self.read.alerts:
+            if alert.firing:
+                alarms.heard(alert.fingerprint, self.notification.received_at)
 
     def write(self, draft: Draft, transaction: Transaction, channels: tuple[str, ...]) -> None:
         unreadable, alerts = self.read.unreadable, self.read.alerts
@@ -241,6 +228,10 @@ class _Closing:
         transaction.mark_processed(number)
         for alert in unreadable:
             transaction.add_quarantine(number, alert.position, alert.raw, alert.error)
+
+
+def _read_all(bodies: list[bytes]) -> list[Read]:
+    return [read_notification(body) for body in bodies]
 
 
 def _pieces(alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:

@@ -123,7 +123,7 @@ class Runner:
             return
         try:
             service = await find_service(run.service, core.setup.services, core.world)
-            if not run.triaged:
+            if rule.triage and not run.triaged:
                 run = await self._triage(run, rule, service)
             # In the middle of a plan it is made anew, too: what it was made for may be gone.
             step = rule.steps[run.step]

@@ -201,10 +201,8 @@ def service_of(told: Json, tasks: Json) -> SwarmService:
     seen = _read(_Service, told, "a Swarm service")
     all_tasks = [_read(_Task, entry, "a Swarm task") for entry in _list(tasks, "a list of Swarm tasks")]
     wanted = [task for task in all_tasks if task.desired_state == "running"]
-    present = _without_placement(told["Spec"]["TaskTemplate"])
-    running = [
-        task for task in wanted if task.status.state == "running" and _without_placement(task.spec) == present
-    ]
+    present = _compared(told["Spec"]["TaskTemplate"])
+    running = [task for task in wanted if task.status.state == "running" and _compared(task.spec) == present]
     spec, status = seen.spec, seen.update_status
     # A service without update settings gets Swarm's own: one task after the other.
     update = spec.update_config or _UpdateConfig(parallelism=1)
@@ -238,11 +236,20 @@ def _replicas(spec: _ServiceSpec, wanted: int) -> int:
     raise WorldError(f"the Swarm service {spec.name} is a job, which runs once; it has no replicas to keep")
 
 
-def _without_placement(task_spec: object) -> object:
-    # Swarm does not replace a task because of a changed placement alone, so neither is it old.
-    if isinstance(task_spec, dict):
-        return {key: value for key, value in task_spec.items() if key != "Placement"}
-    return task_spec
+def _compared(task_spec: object) -> object:
+    """What makes Swarm replace a task when it changes: all but its placement."""
+    if not isinstance(task_spec, dict):
+        return task_spec
+    # The runtime is told of services only.
+    return _without_empty({k: v for k, v in task_spec.items() if k not in ("Placement", "Runtime")})
+
+
+def _without_empty(value: object) -> object:
+    """Nothing, said in different ways by the service and its tasks, is left out."""
+    if isinstance(value, dict):
+        cleaned = {key: _without_empty(each) for key, each in value.items()}
+        return {key: each for key, each in cleaned.items() if each not in (None, "", [], {})}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 class _Actor(_Told):

@@ -121,7 +121,8 @@ def test_a_swarm_service_that_leaves_everything_to_swarm() -> None:
 
 def test_only_tasks_of_the_present_version_count() -> None:
     older = {**TASK_SPEC, "ForceUpdate": 2}
-    elsewhere = {**TASK_SPEC, "Placement": {}}
+    elsewhere = {**TASK_SPEC, "Placement": {}, "Resources": {"Limits": {}}}
+    del elsewhere["Runtime"]  # engines tell it of the service only
     tasks = [
         task(at="11:10"),
         task(spec=elsewhere, at="11:20"),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
+POINTS = ("after_intent", "after_apply")
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -38,7 +41,7 @@ def _crashing(apply: Callable[..., Awaitable[Any]], point: str) -> Callable[...,
 
 def main() -> None:
     point = sys.argv.pop(1)
-    if point not in ("after_intent", "after_apply"):
+    if point not in POINTS:
         raise SystemExit(__doc__)
     for action in (Command, Restart):
         action.apply = _crashing(action.apply, point)  # type: ignore[method-assign]

@@ -53,6 +53,7 @@ class Daemon(Server):
     crash_at      let the process kill itself there, as SIGKILL would: between the commit of an intent and the
                   act (after_intent), or between the act and its record (after_apply). Set it to None before
                   the restart().
+    hasty         wait for seconds where the product waits for minutes, see tests.lab.hasty
     ready_path    what start() waits for; "/-/healthy" when the daemon cannot be ready, as without an engine
     settings      any key of remediator.yml
     """
@@ -67,6 +68,7 @@ class Daemon(Server):
         alertmanagers: Sequence[str] = (),
         engine: Engine | str | None = None,
         crash_at: CrashPoint | None = None,
+        hasty: bool = False,
         ready_path: str = "/-/ready",
         port: int | None = None,
         **settings: Any,
@@ -74,6 +76,7 @@ class Daemon(Server):
         super().__init__(folder, port)
         self.rules = rules
         self.crash_at = crash_at
+        self.hasty = hasty
         self.ready_path = ready_path
         self.config_file = folder / "remediator.yml"
         self.rule_file = folder / "rules" / "rules.yml"
@@ -101,8 +104,9 @@ class Daemon(Server):
 
     def argv(self) -> list[str]:
         self.write_config()
-        program = ["tests.lab.crashing", self.crash_at] if self.crash_at else ["remediator"]
-        return [sys.executable, "-m", *program, "serve", "--config", str(self.config_file)]
+        point = [self.crash_at] if self.crash_at else []
+        module = "tests.lab.hasty" if self.hasty else "tests.lab.crashing" if point else "remediator"
+        return [sys.executable, "-m", module, *point, "serve", "--config", str(self.config_file)]
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -127,6 +131,13 @@ class Daemon(Server):
         """SIGTERM, without waiting for the end; see wait_end()."""
         if self.process is not None:
             self.process.terminate()
+
+    def refused_start(self) -> subprocess.CompletedProcess[str]:
+        """Start one that cannot start: how it ended, and what it said."""
+        env = {**os.environ, **self.environment()}
+        return subprocess.run(
+            self.argv(), cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def wait_end(self, seconds: float = SECONDS) -> int:
         """Wait until the process ends (by itself, by crash_at, or after terminate()); its exit code."""

@@ -6,6 +6,7 @@ Neither URLs nor errors of the client library are told on, since both may hold a
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
 from dataclasses import dataclass
@@ -38,6 +39,16 @@ class Endpoint:
     """Gives the value of the Authorization header, anew for each request; may raise OSError."""
     ca_file: str | None = None
     """File with the certificates to trust, instead of the system's."""
+
+
+def bearer(read: Callable[[], str]) -> Callable[[], str]:
+    """Authorization with a token, which `read` gives each time."""
+    return lambda: f"Bearer {read()}"
+
+
+def basic(user: str, read: Callable[[], str]) -> Callable[[], str]:
+    """Authorization with a password, which `read` gives each time."""
+    return lambda: "Basic " + base64.b64encode(f"{user}:{read()}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class Asker:
                     f"{self.address}: the credentials cannot be read: {error.strerror}"
                 ) from None
         elif self._base.user is not None:
-            headers["Authorization"] = aiohttp.encode_basic_auth(self._base.user, self._base.password or "")
+            headers["Authorization"] = basic(self._base.user, lambda: self._base.password or "")()
         return headers
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:

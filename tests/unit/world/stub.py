@@ -9,14 +9,15 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @dataclass
@@ -29,6 +30,9 @@ class Request:
     headers: dict[str, str]
     body: bytes
 
+
+CERTIFICATE = Path(__file__).parent / "loopback.pem"
+"""A certificate for 127.0.0.1 that signs itself, with its key: good for nothing but these tests."""
 
 Answer = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
@@ -134,7 +138,7 @@ class Stub:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path | None = None) -> AsyncIterator[Stub]:
+async def serving(folder: Path | None = None, *, tls: bool = False) -> AsyncIterator[Stub]:
     """A stub on a socket in this folder, or without one on a port of loopback."""
     stub, connections = Stub(), set[asyncio.Task[None]]()
 
@@ -153,8 +157,11 @@ async def serving(folder: Path | None = None) -> AsyncIterator[Stub]:
         server = await asyncio.start_unix_server(connected, folder / "engine.sock")
         stub.url = f"unix://{folder / 'engine.sock'}"
     else:
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        stub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if tls else None
+        if context is not None:
+            context.load_cert_chain(CERTIFICATE)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
+        stub.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield stub
     finally:

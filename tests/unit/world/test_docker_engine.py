@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from certifi import where as where_public_ones_are
 
 from remediator.clock import SystemClock
 from remediator.model.service import Target, TargetKind
@@ -18,7 +19,18 @@ from remediator.world.docker import DockerEngine
 from remediator.world.docker import engine as engine_module
 from tests.lab.wait import until
 from tests.unit.world.engine_answers import ID, IN_SWARM, INFO, OTHER, inspected, service, task
-from tests.unit.world.stub import Answer, Stub, break_off, cut_short, empty, hang, raw, serving, told
+from tests.unit.world.stub import (
+    CERTIFICATE,
+    Answer,
+    Stub,
+    break_off,
+    cut_short,
+    empty,
+    hang,
+    raw,
+    serving,
+    told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -147,6 +159,19 @@ def test_host_of_no_use(host: str) -> None:
 def test_tls_files_of_no_use(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Docker engine at tcp://x:2376"):
         DockerEngine("tcp://x:2376", SystemClock(), cert=f"{tmp_path}/none", key=f"{tmp_path}/none")
+
+
+async def test_an_engine_behind_tls() -> None:
+    async with serving(tls=True) as stub:
+        stub.on("GET /version", told(VERSION))
+        stub.on("GET /info", told(INFO))
+        host = stub.url.replace("https://", "tcp://")
+        trusting = DockerEngine(host, SystemClock(), ca=str(CERTIFICATE))
+        assert (await trusting.ping()).version == "20.10.24"
+        await trusting.close()
+        doubting = DockerEngine(host, SystemClock(), ca=where_public_ones_are())
+        assert "not sent: cannot be reached: " in await refused_quickly(doubting)
+        await doubting.close()
 
 
 async def test_restart(stub: Stub, engine: DockerEngine) -> None:

@@ -28,7 +28,7 @@ RESTART = rules(rule("down", {"restart": {"timeout": "2s"}, "verify": HEALTHY}))
 CRASH = "import urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/crash', b''))"
 SECOND = 1_000_000_000
 # Found by name among everything on the engine, so nobody else's may be called the same.
-SHOP, CART = (f"{name}-{secrets.token_hex(3)}" for name in (SHOP, CART))
+SHOP, CART = (f"{name}-{secrets.token_hex(3)}" for name in ("shop", "cart"))
 
 
 class Project:

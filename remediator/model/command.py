@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Literal
 
 import re2
+
+from remediator.model.text import did_you_mean
 
 MAX_VALUE_CHARS = 4096
 """Longest value that may fill a placeholder."""
@@ -127,9 +128,7 @@ def objection(commands: Mapping[str, CommandSpec], name: str, values: Mapping[st
     """Why the command of this name cannot be run with these values; None if it can."""
     spec = commands.get(name)
     if spec is None:
-        near = get_close_matches(name, commands, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else ""
-        return f"there is no command `{name}` in the configuration{hint}"
+        return f"there is no command `{name}` in the configuration{did_you_mean(name, commands)}"
     try:
         spec.fill(values)
     except CommandInputError as error:

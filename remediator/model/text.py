@@ -1,4 +1,7 @@
-"""Text from outside, made fit to be shown: no character that moves a cursor or hides another."""
+"""Text from outside, made fit to be shown, and what a word was perhaps meant to be."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def harmless(text: str, *, lines: bool = False, limit: int | None = None) -> str:
@@ -15,3 +18,12 @@ def harmless(text: str, *, lines: bool = False, limit: int | None = None) -> str
         char if char.isprintable() or char in kept else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` with the nearest known word, or nothing if none is near."""
+    words = list(known)
+    near = [other for other in words if other.casefold() == word.casefold()] or get_close_matches(
+        word, words, 1
+    )
+    return f"; did you mean `{near[0]}`?" if near else ""

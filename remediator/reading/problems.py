@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from remediator.model.text import did_you_mean as did_you_mean
 from remediator.model.text import harmless
 
 MAX_SHOWN = 160
@@ -50,15 +50,6 @@ class InputError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` with the nearest known word, or nothing if none is near."""
-    words = list(known)
-    near = [other for other in words if other.casefold() == word.casefold()] or get_close_matches(
-        word, words, 1
-    )
-    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def names_secret(key: str) -> bool:

@@ -15,7 +15,7 @@ from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
 from remediator.model.run import PAUSE, Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
-from remediator.model.verdict import Allow, Deny, Hold, NeedsApproval
+from remediator.model.verdict import Allow, Deny, Hold, NeedsApproval, word
 from remediator.model.words import AttemptStatus, Json, Outcome, Reason, RunStatus
 from remediator.model.world import TargetError
 
@@ -236,7 +236,7 @@ def _told(request: Request, judgement: Judgement) -> dict[str, Json]:
         "digest": plan.digest,
         "step": run.step,
         "operation": run.operation,
-        "overall": type(judgement.overall).__name__.lower(),
+        "overall": word(judgement.overall),
         "decisive": judgement.decisive,
         "verdicts": judgement.told(),
         "facts": request.world.told(),

@@ -43,6 +43,12 @@ class Deny:
 Verdict = Allow | NeedsApproval | Hold | Deny
 
 _ORDER: dict[type, int] = {Allow: 0, NeedsApproval: 1, Hold: 2, Deny: 3}
+_WORDS: dict[type, str] = {Allow: "allow", NeedsApproval: "needs_approval", Hold: "hold", Deny: "deny"}
+
+
+def word(verdict: Verdict) -> str:
+    """The verdict's name, as the record and the metrics carry it."""
+    return _WORDS[type(verdict)]
 
 
 def strength(verdict: Verdict) -> int:

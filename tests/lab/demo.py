@@ -31,7 +31,7 @@ COUNTERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("remediator_notifications_received_total", {}),
     ("remediator_remediations_total", {"outcome": "succeeded"}),
     ("remediator_guardrail_verdicts_total", {"verdict": "allow"}),
-    ("remediator_guardrail_verdicts_total", {"verdict": "needsapproval"}),
+    ("remediator_guardrail_verdicts_total", {"verdict": "needs_approval"}),
     ("remediator_approvals_total", {"status": "granted"}),
     ("remediator_approvals_total", {"status": "denied"}),
     ("remediator_act_seconds_count", {}),

@@ -20,7 +20,7 @@ from remediator.decide.guardrails import (
     readiness,
     shadow,
 )
-from remediator.model.verdict import Hold, Verdict, strength
+from remediator.model.verdict import Hold, Verdict, strength, word
 from remediator.model.words import Json
 
 Stage = Callable[[Request, datetime], Verdict]
@@ -55,7 +55,7 @@ class Judgement:
         return [
             {
                 "guardrail": name,
-                "verdict": type(v).__name__.lower(),
+                "verdict": word(v),
                 "reason": v.reason.value,
                 "detail": v.detail,
                 **({"until": v.until.isoformat()} if isinstance(v, Hold) and v.until else {}),

@@ -80,7 +80,7 @@ def test_every_objection_is_on_the_record_not_only_the_decisive_one() -> None:
     assert [(v["guardrail"], v["verdict"], v["reason"]) for v in told if v["verdict"] != "allow"] == [
         ("paused", "hold", "paused"),
         ("lock", "hold", "locked"),
-        ("approval", "needsapproval", "severity_policy"),
+        ("approval", "needs_approval", "severity_policy"),
     ]
     assert_plain(told, "told")
 

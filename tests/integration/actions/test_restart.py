@@ -38,6 +38,9 @@ RESTART = Restart()
 STEADY = timedelta(seconds=1)
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 
+# Found by name among everything on the engine, so nobody else's may be called the same.
+WEB, DB = (f"{name}-{secrets.token_hex(3)}" for name in ("web", "db"))
+
 
 async def seen(world: World, service: Service, since: datetime) -> list[str]:
     return [change.what for change in await recent_changes(service, (), since, world)]
@@ -95,36 +98,36 @@ async def test_a_compose_service_is_restarted_one_by_one(
     file = tmp_path / "compose.yml"
     file.write_text(
         "services:\n"
-        "  web:\n"
+        f"  {WEB}:\n"
         f"    image: {service_image}\n"
         "    scale: 2\n"
         "    labels: {remediator.enable: 'true'}\n"
-        "  db:\n"
+        f"  {DB}:\n"
         f"    image: {service_image}\n"
     )
     project = f"remediator-{secrets.token_hex(3)}"
     compose = Compose(docker_engine, project, file)
-    service = Service(name="web", target=Target(kind=TargetKind.COMPOSE_SERVICE, name="web", project=project))
+    service = Service(name=WEB, target=Target(kind=TargetKind.COMPOSE_SERVICE, name=WEB, project=project))
     before = world.clock.now()
     try:
         compose.up()
         assert {"create", "start"} <= set(await seen(world, service, before)), "a deploy is somebody's hand"
 
         plan = await RESTART.plan(service, {"timeout": "5s"}, world)
-        assert [o.object_name for o in plan.operations] == [f"{project}-web-1", f"{project}-web-2"]
+        assert [o.object_name for o in plan.operations] == [f"{project}-{WEB}-1", f"{project}-{WEB}-2"]
         for number in range(2):
             assert isinstance(await RESTART.apply(*intent(plan, world, number), world), Applied)
         await until(lambda: healthy(world, service), 30, "health of both replicas")
 
-        found = await find_service("web", {}, world)
+        found = await find_service(WEB, {}, world)
         assert found == replace(service, catalogued=False)
         assert len((await RESTART.plan(found, {}, world)).operations) == 2
         with pytest.raises(TargetError) as caught:
-            await RESTART.plan(await find_service("db", {}, world), {}, world)
+            await RESTART.plan(await find_service(DB, {}, world), {}, world)
         assert caught.value.reason is Reason.NOT_ALLOWED
 
         scaled = world.clock.now()
-        compose.run("up", "--detach", "--no-build", "--scale=web=1")
+        compose.run("up", "--detach", "--no-build", f"--scale={WEB}=1")
         assert "destroy" in await seen(world, service, scaled)
     finally:
         compose.down()

@@ -54,6 +54,9 @@ async def test_a_containers_life(world: World, start_service: Callable[..., Serv
         expected = await _actions(simulated, simulated_id, now)
         await until(lambda: _length(real, id_, before, len(expected)), 30, f"events {expected}")  # noqa: B023
         await compare(before, now)
+        if simulated.box(container.name).seen.running:
+            # A program that has only just been started does not hear the next signal yet.
+            await until(container.healthy, 30, "the program")
 
 
 def test_fingerprints(start_alertmanager: Callable[..., Alertmanager]) -> None:

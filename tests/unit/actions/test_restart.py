@@ -227,7 +227,8 @@ async def test_a_restart_policy_is_not_taken_for_us(world: SimulatedWorld) -> No
     assert isinstance(await RESTART.probe(operation, attempt, world), NotApplied)
 
 
-async def test_a_start_before_the_intent_is_not_taken_for_us(world: SimulatedWorld) -> None:
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_a_start_before_the_intent_is_not_taken_for_us(world: SimulatedWorld, forgotten: bool) -> None:
     world.docker.add_container("web")
     plan = await RESTART.plan(WEB, {}, world)
     clock_of(world).advance(60)
@@ -235,6 +236,8 @@ async def test_a_start_before_the_intent_is_not_taken_for_us(world: SimulatedWor
     clock_of(world).advance(60)
     operation, attempt = intent(plan, world)
     pass_deadline(world, attempt)
+    if forgotten:
+        world.docker.forget()
     assert isinstance(await RESTART.probe(operation, attempt, world), NotApplied)
 
 

@@ -39,6 +39,9 @@ class Acting:
         self.first_effect = Figure("post to first effect, p50", "ms", Target("ratio", 6))
         self.process = Figure("of it, starting a process", "ms")
         self.acknowledged = Figure("post to 200, p50", "ms")
+        self.taken_in = Figure("of it, post to taken in", "ms")
+        self.decided = Figure("of it, then to the decision", "ms")
+        self.begun = Figure("of it, then to the effect", "ms")
         self.storm = Figure(f"{self._storm:,} acts, all done", "s", Target("ratio", 3))
         self.effects = Figure(f"{self._storm:,} acts, last effect", "s")
         self.problems: list[str] = []
@@ -48,7 +51,7 @@ class Acting:
         """Titles and figures, as they are to be printed."""
         yield (
             "An act on an idle daemon, beside the bare acknowledgement",
-            [self.first_effect, self.process, self.acknowledged],
+            [self.first_effect, self.taken_in, self.decided, self.begun, self.process, self.acknowledged],
         )
         yield "Acts at once, beside starting as many processes", [self.storm, self.effects]
 
@@ -69,6 +72,7 @@ class Acting:
         own_acknowledged: list[float] = []
         acted: list[float] = []
         started: list[float] = []
+        moments: list[tuple[float, float]] = []
         with _connect(bare) as to_bare, _connect(subject) as to_subject:
             for body in notifications(Kind.COMMAND, self._idle_posts, 1):
                 begin = time.perf_counter()
@@ -76,10 +80,11 @@ class Acting:
                 time.sleep(QUIET)
                 answer: list[float] = []
                 request = http(body, subject.port, setting.token)
-                begin = time.perf_counter()
+                posted, begin = time.time(), time.perf_counter()
                 reader = threading.Thread(target=lambda: answer.append(_exchange(to_subject, request)))  # noqa: B023
                 reader.start()
                 acted.append(effects.one() - begin)
+                moments.append((posted, time.time()))
                 reader.join()
                 own_acknowledged.append(answer[0] - begin)
                 time.sleep(QUIET)
@@ -89,6 +94,20 @@ class Acting:
         self.process.add(p50(acknowledged) * 1000, p50(started) * 1000)
         self.acknowledged.add(p50(acknowledged) * 1000, p50(own_acknowledged) * 1000)
         subject.wait_for("remediator_act_seconds_count", self._idle_posts)
+        self._parts(subject, moments, p50(acknowledged))
+
+    def _parts(self, subject: Daemon, moments: list[tuple[float, float]], limit: float) -> None:
+        """Where the time of an idle act goes, by the record, which is exact to the millisecond."""
+        runs = sorted(subject.runs(), key=lambda run: int(run["id"]))
+        told = [subject.moments(run) for run in runs]
+        taken_in = [at["episode.opened"] for at in told]
+        decided = [at["run.decided"] for at in told]
+        for figure, pairs in (
+            (self.taken_in, zip((m[0] for m in moments), taken_in, strict=True)),
+            (self.decided, zip(taken_in, decided, strict=True)),
+            (self.begun, zip(decided, (m[1] for m in moments), strict=True)),
+        ):
+            figure.add(limit * 1000, statistics.mean(end - start for start, end in pairs) * 1000)
 
     def _at_once(self, subject: Daemon, setting: Setting, effects: Effects) -> None:
         names = [service_name(self._idle_posts + n) for n in range(self._storm)]

@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -136,17 +137,27 @@ class Daemon(Server):
     def runs(self) -> list[dict[str, Any]]:
         """All runs, as its API tells them."""
         found: list[dict[str, Any]] = []
-        before: int | None = None
+        before = ""
         while True:
-            page = f"&before={before}" if before else ""
-            status, body = self.get(f"/api/v1/runs?limit=500{page}", self._setting.operator_file.read_text())
-            if status != 200:
-                raise BenchError(f"/api/v1/runs answered {status} {body[:500]!r}")
-            told = json.loads(body)
+            told = self._told(f"/api/v1/runs?limit=500{before}")
             found += told["runs"]
-            before = told["next"]
-            if before is None:
+            if told["next"] is None:
                 return found
+            before = f"&before={told['next']}"
+
+    def moments(self, run: dict[str, Any]) -> dict[str, float]:
+        """Kind of event -> when a run's incident had its first of that kind, in seconds since 1970."""
+        moments: dict[str, float] = {}
+        for event in self._told(f"/api/v1/events?chain=incident:{run['incident']}")["events"]:
+            at = datetime.fromisoformat(event["at"]).timestamp()
+            moments.setdefault(event["kind"], at)
+        return moments
+
+    def _told(self, path: str) -> Any:
+        status, body = self.get(path, self._setting.operator_file.read_text())
+        if status != 200:
+            raise BenchError(f"{path} answered {status} {body[:500]!r}")
+        return json.loads(body)
 
     def means(self) -> Iterator[tuple[str, float, float]]:
         """Its histograms: name, count, mean in seconds."""

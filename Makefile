@@ -31,7 +31,7 @@ audit: venv ## known vulnerabilities of what the lock files name
 	$(LAB).audit requirements.lock requirements-dev.lock
 
 unit: venv ## the fast tests; need nothing but Python
-	$(BIN)/python -m pytest tests/unit tests/simulation $(ARGS)
+	$(BIN)/python -m pytest $(wildcard tests/unit tests/simulation) $(ARGS)
 
 test: venv lint audit ## everything, on a real Docker Engine, Prometheus and Alertmanager; with CI set nothing is skipped
 	$(LAB) run $(BIN)/python -m pytest $(ARGS)

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -106,6 +107,8 @@ def running() -> Iterator[Engine]:
 
 
 def _ask(host: str) -> Engine | None:
+    if not _listens(host):
+        return None
     try:
         client = docker.DockerClient(base_url=host, timeout=10)
     except DockerException:
@@ -116,6 +119,18 @@ def _ask(host: str) -> Engine | None:
         return None
     finally:
         client.close()
+
+
+def _listens(host: str) -> bool:
+    """Whether anybody is at a socket's other end; the client would leave one open that it cannot connect."""
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError:
+            return False
+    return True
 
 
 def _of_context() -> Engine | None:

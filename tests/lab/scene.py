@@ -108,7 +108,7 @@ def _engine(stack: contextlib.ExitStack, say: Callable[[str], None]) -> tuple[En
         say("having the service's image ready")
         images.service(found)
     except LabError as error:
-        return None, str(error).splitlines()[0]
+        return None, str(error).splitlines()[0].split(". ")[0]
     return found, ""
 
 

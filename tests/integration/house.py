@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,13 +63,7 @@ class House:
 
     def restarts(self) -> int:
         """How often anybody had the engine restart the container, by the engine's own record."""
-        events = self.service.client.events(
-            since=0,
-            until=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1),
-            decode=True,
-            filters={"container": self.service.name, "event": "restart"},
-        )
-        return sum(1 for _ in events)
+        return self.service.restarts()
 
     def kinds(self, incident: int) -> list[str]:
         """The kinds of an incident's events, in their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
@@ -98,6 +99,16 @@ class ServiceContainer:
     def started_at(self) -> str:
         """When the process was started; changes with every restart."""
         return str(self.state()["StartedAt"])
+
+    def restarts(self) -> int:
+        """How often anybody had the engine restart it, by the engine's own record."""
+        events = self.client.events(
+            since=0,
+            until=f"{time.time():.6f}",  # as text, since the SDK cuts times to whole seconds
+            decode=True,
+            filters={"container": self.name, "event": "restart"},
+        )
+        return sum(1 for _ in events)
 
     def post(self, path: str) -> None:
         """Ask the service to break: /crash, /hang, /leak?mb=64, /fail?rate=1, /stall; or to /mend."""

@@ -301,10 +301,12 @@ async def test_history_tells_what_a_person_did(
         paused = [event for event in events if event.action.endswith("pause")]
         events = [event for event in events if event not in paused]
         assert {event.action for event in paused} == {"pause", "unpause"}
-        assert [event.action for event in events] == [
-            "create", "start", "kill", "update", "kill", "die", "stop", "start",
-            "kill", "die", "stop", "start", "restart", "rename",
+        # Newer engines tell of the stop first, then of the end.
+        assert [event.action for event in events if event.action != "die"] == [
+            "create", "start", "kill", "update", "kill", "stop", "start",
+            "kill", "stop", "start", "restart", "rename",
         ]  # fmt: skip
+        assert [event.action for event in events].count("die") == 2
         assert events[2].attributes["signal"] in ("10", "SIGUSR1")
         assert events[0].attributes["remediator.test"] == "history"
         assert [event.at for event in events] == sorted(event.at for event in events)

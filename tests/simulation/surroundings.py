@@ -1,0 +1,172 @@
+"""What the daemon has around it: a world that takes its time and is watched, people, and monitoring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from remediator.channels.base import Delivered, Retry
+from remediator.world.simulated import SimulatedAlertmanagers, SimulatedCommands, SimulatedEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from remediator.channels.base import Delivery
+    from remediator.clock import Clock
+    from remediator.model.command import CommandSpec
+    from remediator.model.run import Message
+    from remediator.world.base import AlertsSeen, CommandResult
+    from tests.simulation.witness import Witness
+
+T = TypeVar("T")
+
+
+class WatchedEngine(SimulatedEngine):
+    """The simulated engine: the witness sees what it is asked to do, and each answer takes its time."""
+
+    def __init__(self, clock: Clock, witness: Witness, pause: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._witness = witness
+        self._pause = pause
+
+    async def restart_container(self, container_id: str, stop_timeout: int) -> None:
+        self._witness.asked_to_act(container_id)
+        await super().restart_container(container_id, stop_timeout)
+
+    async def force_update(self, service_id: str, version: int) -> None:
+        self._witness.asked_to_act(service_id)
+        await super().force_update(service_id, version)
+
+    async def _asked(self, method: str, act: Callable[[datetime], T]) -> T:
+        await self.clock.sleep(self._pause())
+        answer = await super()._asked(method, act)
+        await self.clock.sleep(self._pause())
+        return answer
+
+
+class WatchedCommands(SimulatedCommands):
+    """The simulated commands under the witness's eyes."""
+
+    def __init__(self, clock: Clock, specs: Sequence[CommandSpec], witness: Witness) -> None:
+        super().__init__(clock, specs)
+        self._witness = witness
+
+    async def run(
+        self, spec: CommandSpec, argv: Sequence[str], *, attempt: int | None = None
+    ) -> CommandResult:
+        if attempt is not None:
+            self._witness.asked_to_act(spec.name, attempt)
+        return await super().run(spec, argv, attempt=attempt)
+
+
+class SlowAlertmanagers(SimulatedAlertmanagers):
+    """What they answer is as old as the question at worst, and as the answer's way at best."""
+
+    def __init__(self, clock: Clock, pause: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._pause = pause
+
+    async def look(self, max_age: timedelta) -> AlertsSeen:
+        asked = self.clock.now()
+        await self.clock.sleep(self._pause())
+        seen = await super().look(max_age)
+        await self.clock.sleep(self._pause())
+        return replace(seen, at=asked)
+
+    def fires(self, mark: str) -> bool:
+        """Whether an alert fires."""
+        return mark in self._alerts and mark not in self._resolved
+
+    def begins_anew(self, mark: str) -> None:
+        """Prometheus was restarted and says that the alert began just now."""
+        self._alerts[mark] = replace(self._alerts[mark], starts_at=self.clock.now())
+
+    def muted(self, mark: str) -> bool:
+        """Whether somebody has silenced it."""
+        return self._alerts[mark].state == "suppressed"
+
+
+class Inbox:
+    """A channel that remembers what it took; it may be down."""
+
+    def __init__(self, clock: Clock, seconds: float = 0.1) -> None:
+        self.taken: list[Message] = []
+        self.tries = 0
+        self.down: str | None = None
+        self.under_way: set[int] = set()
+        """Messages that nobody has been told of yet that they were taken."""
+        self._clock = clock
+        self._seconds = seconds
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of all messages, in their order."""
+        return [message.kind for message in self.taken]
+
+    async def send(self, message: Message) -> Delivery:
+        self.tries += 1
+        self.under_way.add(message.id)
+        await self._clock.sleep(self._seconds)
+        if self.down is not None:
+            return Retry(reason=self.down)
+        self.taken.append(message)
+        await self._clock.sleep(self._seconds)
+        return Delivered()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Monitoring:
+    """Prometheus with one rule per service, and the Alertmanager behind it that posts to the daemon."""
+
+    SCRAPE = 5.0
+    FOR = timedelta(seconds=15)
+    GROUP_INTERVAL = timedelta(seconds=30)
+    REPEAT = timedelta(minutes=4)
+    TRIES = 6
+
+    def __init__(
+        self,
+        clock: Clock,
+        alertmanager: SlowAlertmanagers,
+        post: Callable[[bytes], Awaitable[bool]],
+    ) -> None:
+        """`post` gives False where the daemon did not take it, and it is to be sent again."""
+        self.silent = False
+        """Prometheus is gone: what fires fires on, and nothing else is seen."""
+        self._clock = clock
+        self._alertmanager = alertmanager
+        self._post = post
+
+    async def watch(self, labels: dict[str, str], is_well: Callable[[], bool]) -> None:
+        """See to one alert for ever."""
+        mark = ""
+        ill_since = None
+        told, told_at = False, self._clock.now()
+        while True:
+            await self._clock.sleep(self.SCRAPE)
+            now = self._clock.now()
+            if not self.silent:
+                ill_since = None if is_well() else ill_since or now
+                if ill_since is not None and now - ill_since >= self.FOR:
+                    mark = self._alertmanager.fire(labels)
+                elif ill_since is None and mark and self._alertmanager.fires(mark):
+                    self._alertmanager.resolve(mark)
+            if not mark or self._alertmanager.muted(mark):
+                continue
+            fires = self._alertmanager.fires(mark)
+            waited = now - told_at
+            if (fires != told and (fires or waited >= self.GROUP_INTERVAL)) or (
+                fires and waited >= self.REPEAT
+            ):
+                told, told_at = fires, now
+                await self._tell(self._alertmanager.notification(mark))
+
+    async def _tell(self, body: bytes) -> None:
+        for _ in range(self.TRIES):
+            if await self._post(body):
+                return
+            await self._clock.sleep(self.SCRAPE)

@@ -5,20 +5,22 @@ What programs write ends up as evidence, in messages and on pages, so it passes 
 
 from __future__ import annotations
 
-import re
+import re2
 
 REDACTED = "[redacted]"
 
-# Bounded everywhere, so that no text, however long or hostile, takes more than linear time.
+# RE2, since what is read here is long, hostile, or both: linear in time, and fast where nothing is found.
+_OPTIONS = re2.Options()
+_OPTIONS.case_sensitive = False
 _KEY = (
     r"[\w.-]{0,40}(?:passwords?|passwd|passphrase|pwd|secret\w{0,40}|tokens?|api[_-]?key|access[_-]?key"
     r"|private[_-]?key|credentials?|session[_-]?id|cookie)"
 )
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
+_RULES = tuple(
+    (re2.compile(pattern, _OPTIONS), replacement)
     for pattern, replacement in (
         # A private key in PEM form, also one whose end was cut off.
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", REDACTED),
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)", REDACTED),
         # user:password@ in a URL.
         (r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,200}:)[^\s/@]{1,1000}@", rf"\1{REDACTED}@"),
         # An Authorization header, and schemes on their own.
@@ -44,6 +46,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def redact(text: str) -> str:
     """The text with what looks like a password, token or key replaced by `[redacted]`."""
+    # Half a character, which JSON can hold, is none to RE2.
+    text = text.encode(errors="replace").decode()
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

@@ -26,6 +26,7 @@ from remediator.world.output import REDACTED, CutBuffer, redact
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln", REDACTED),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter", f"{REDACTED}\nafter"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE cut off", REDACTED),
+        ("\ud800 é\0 password=hünter2€ é", "? é\0 password=[redacted] é"),
     ],
 )
 def test_secrets_are_taken_out(text: str, left: str) -> None:

@@ -89,13 +89,13 @@ class Watcher:
             try:
                 await self._catch_up()
                 if pause > _FIRST_PAUSE:
-                    log.info("engine_events_found_again", engine=self._name)
+                    log.info("the engine's events are heard again", engine=self._name)
                     pause = _FIRST_PAUSE
                 await self._listen()
                 continue
             except WorldError as error:
                 if pause == _FIRST_PAUSE:
-                    log.warning("engine_events_lost", engine=self._name, error=str(error))
+                    log.warning("the engine's events are not heard", engine=self._name, error=str(error))
             finally:
                 self._live = False
             await self._clock.sleep(pause)

@@ -12,7 +12,7 @@ from remediator.model.service import TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 from remediator.world.base import EngineRefused, EngineTimeout
-from remediator.world.docker import asking
+from remediator.world.docker import questions
 from remediator.world.docker.api import Api
 from remediator.world.docker.watcher import Watcher
 from remediator.world.threads import NoThreadFree, Threads
@@ -71,7 +71,7 @@ class DockerEngine:
 
     async def ping(self) -> EngineInfo:
         """See `Engine.ping`."""
-        return await self._read(asking.ping)
+        return await self._read(questions.ping)
 
     async def containers(self, target: Target) -> list[Container]:
         """See `Engine.containers`. TargetError if the target names nothing."""
@@ -79,17 +79,17 @@ class DockerEngine:
             return []
         if not target.name:
             raise TargetError(Reason.NO_TARGET, f"a target of the kind {target.kind} without a name")
-        return await self._read(lambda call: asking.containers(call, target))
+        return await self._read(lambda call: questions.containers(call, target))
 
     async def container(self, container_id: str) -> Container | None:
         """See `Engine.container`."""
         if not container_id:
             return None
-        return await self._read(lambda call: asking.container(call, container_id))
+        return await self._read(lambda call: questions.container(call, container_id))
 
     async def logs(self, container_id: str, tail: int) -> str:
         """See `Engine.logs`. What looks like a secret is taken out."""
-        return await self._read(lambda call: asking.logs(call, container_id, tail))
+        return await self._read(lambda call: questions.logs(call, container_id, tail))
 
     async def history(self, since: datetime) -> History:
         """See `Engine.history`."""
@@ -104,18 +104,18 @@ class DockerEngine:
         if not container_id or stop_timeout < 0:
             raise EngineRefused("a restart needs a container's id and a stop timeout of 0 or more")
         await self._act(
-            lambda call: asking.restart(call, container_id, stop_timeout), stop_timeout + ACT_SECONDS
+            lambda call: questions.restart(call, container_id, stop_timeout), stop_timeout + ACT_SECONDS
         )
 
     async def swarm_service(self, name_or_id: str) -> SwarmService | None:
         """See `Engine.swarm_service`. WorldError where this node is in a Swarm that it does not manage."""
         if not name_or_id:
             return None
-        return await self._read(lambda call: asking.swarm_service(call, name_or_id))
+        return await self._read(lambda call: questions.swarm_service(call, name_or_id))
 
     async def force_update(self, service_id: str, version: int) -> None:
         """See `Engine.force_update`."""
-        await self._act(lambda call: asking.force_update(call, service_id, version), ACT_SECONDS)
+        await self._act(lambda call: questions.force_update(call, service_id, version), ACT_SECONDS)
 
     async def close(self) -> None:
         """See `Engine.close`. Calls that still run end by themselves and keep nobody waiting."""

@@ -79,7 +79,7 @@ class Dispatcher:
 
     async def _drive(self, runner: Runner) -> None:
         try:
-            while not runner.run.finished:
+            while not runner.run.finished and not self._core.draining:
                 try:
                     await runner.drive()
                 except Exception:

@@ -85,9 +85,9 @@ class Runner:
         self._hold_until: datetime | None = None
 
     async def drive(self) -> None:
-        """Go on until the run has finished."""
+        """Go on until the run has finished, or the daemon stops and the act under way is on the record."""
         await self._ready.wait()
-        while not self.run.finished:
+        while not self.run.finished and not self._core.draining:
             self.changed.clear()
             match self.run.status:
                 case RunStatus.PLANNING:

@@ -76,6 +76,7 @@ class House:
         self.clock = LoopClock()
         self.dice = dice
         self.folder = folder
+        self.pause_file = folder / "pause"
         self._commands = {spec.name: spec for spec in commands}
         self._services = {
             name: Service(name=name, target=Target(kind=TargetKind.COMPOSE_SERVICE, name=name))
@@ -89,6 +90,7 @@ class House:
             actions=actions.registry(self._commands),
             checks=checks.registry(self._commands),
             channels={PEOPLE: self.inbox},
+            pause_file=self.pause_file,
             **setup,
         )
         self.witness = Witness(self.clock, self.setup)

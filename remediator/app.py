@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import os
 import signal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -90,9 +92,13 @@ class Daemon:
         )
         self._front = self._front_of(config, metrics)
         try:
-            await self._engine.start()
+            await self._engine.load()
+            # A daemon that cannot be reached, to be stopped for instance, is not to act.
             self._site, self.port = await self._listen(config)
-        except StoreError as error:
+            await self._engine.begin()
+        except (StoreError, StartError) as error:
+            with contextlib.suppress(StoreError):
+                await self._store.close()
             raise StartError(str(error)) from None
         log.info("ready to take alerts", address=f"{config.listen.host}:{self.port}")
 
@@ -118,7 +124,12 @@ class Daemon:
         try:
             return await start_site(make_app(self._front), config.listen.host, config.listen.port)
         except OSError as error:
-            raise StartError(f"cannot listen on {config.listen}: {error.strerror or error}") from None
+            # What asyncio says is long; of a name that cannot be resolved the number is below zero.
+            number = error.errno or 0
+            why = os.strerror(number).lower() if number > 0 else error.strerror or error
+            raise StartError(
+                f"cannot listen on {config.listen}: {why}; give `listen` an address and port that are free"
+            ) from None
 
     def _front_of(self, config: Config, metrics: Metrics) -> Front:
         return Front(

@@ -75,12 +75,21 @@ class Engine:
 
     async def start(self) -> None:
         """Take up the state where it was left, and begin. Raises StoreError."""
+        await self.load()
+        await self.begin()
+
+    async def load(self) -> None:
+        """Take up the state where it was left; what is asked of the desk from now on is done. StoreError."""
         core = self.core
         core.store.on_commit(self._committed)
         episodes = await core.store.read(lambda reader: reader.firing_episodes())
         core.alarms.load(episodes)
-        await core.decide(self._tell_start)
         self._dispatcher.load(await core.store.read(lambda reader: reader.unfinished_runs()))
+
+    async def begin(self) -> None:
+        """Do by itself what there is to do, once nothing can keep the daemon from running. StoreError."""
+        core = self.core
+        await core.decide(self._tell_start)
         parts = {
             "intake": self._intake.run,
             "timers": self._timers.run,

@@ -125,16 +125,29 @@ class Api:
         return self._version
 
     def open(
-        self, method: str, url: str, params: Mapping[str, str] | None, body: bytes | None, seconds: float
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        seconds: float,
+        *,
+        last: bool = False,
     ) -> requests.Response:
-        """Send a request and wait for the head of its answer, which the caller closes."""
+        """Send a request and wait for the head of its answer, which the caller closes.
+
+        `last`: the connection is not kept for another request.
+        """
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if last:
+            headers["Connection"] = "close"
         try:
             return self._session.request(
                 method,
                 url,
                 params=params,
                 data=body,
-                headers={"Content-Type": "application/json"} if body is not None else None,
+                headers=headers,
                 timeout=(min(_CONNECT_SECONDS, seconds), seconds),
                 stream=True,
                 allow_redirects=False,
@@ -203,7 +216,7 @@ class Call:
     ) -> None:
         """Hand the body of a good answer to `take`, piece by piece as it comes."""
         url = self._url(path)
-        with self._api.open("GET", url, params, None, self.left()) as response:
+        with self._api.open("GET", url, params, None, self.left(), last=True) as response:
             if response.status_code != 200:
                 self._good(self._whole(response), path)
                 raise WorldError(f"{path} answered HTTP {response.status_code}")

@@ -65,9 +65,10 @@ class DockerEngine:
         self.name = name
         self._timeout = timeout
         self._api = Api(host, clock, connections=READERS + ACTORS, ca=ca, cert=cert, key=key)
+        listening = Api(host, clock, connections=1, ca=ca, cert=cert, key=key)
         self._readers = Threads(READERS, f"engine-{name}-read", patience=patience)
         self._actors = Threads(ACTORS, f"engine-{name}-act", patience=patience)
-        self._watcher = Watcher(self._api, clock, name, self._read)
+        self._watcher = Watcher(listening, clock, name, self._read)
 
     async def ping(self) -> EngineInfo:
         """See `Engine.ping`."""
@@ -119,6 +120,7 @@ class DockerEngine:
 
     async def close(self) -> None:
         """See `Engine.close`. Calls that still run end by themselves and keep nobody waiting."""
+        self._watcher.close()
         self._api.close()
 
     async def _read(self, job: Callable[[Call], T]) -> T:

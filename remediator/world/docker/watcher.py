@@ -9,7 +9,9 @@ connection that died silently is noticed when its window has passed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +63,10 @@ class Watcher:
         *,
         window: timedelta = WINDOW,
     ) -> None:
-        """`read` runs a question on a thread, in bounded time; WorldError when it fails."""
+        """`api` is for the stream alone, since that is ended by taking its connection away.
+
+        `read` runs a question on a thread, in bounded time; WorldError when it fails.
+        """
         self._api = api
         self._clock = clock
         self._name = name
@@ -101,6 +106,10 @@ class Watcher:
             await self._clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._api.close()
+
     async def _catch_up(self) -> None:
         backlog, self._ahead = await self._read(lambda call: _backlog(call, self._clock))
         self._log.join(backlog)
@@ -139,28 +148,35 @@ class _Stream:
     def __init__(self, take: Callable[[list[Stamped]], object], opened: Callable[[], object]) -> None:
         self._take = take
         self._tell_opened = opened
+        self._lock = threading.Lock()
         self._response: requests.Response | None = None
         self._closed = False
         self._rest = b""
 
     def run(self, call: Call, since: datetime, until: datetime) -> None:
+        """Read it to its end."""
         params = {"since": _seconds(since), "until": _seconds(until), "filters": _FILTERS}
-        call.stream("/events", self._piece, opened=self._opened, **params)
+        try:
+            call.stream("/events", self._piece, opened=self._opened, **params)
+        finally:
+            with self._lock:
+                self._response = None
 
     def close(self) -> None:
-        """Wake the thread that reads."""
-        self._closed = True
-        response, self._response = self._response, None
-        if response is not None:
-            try:
-                CancellableStream(iter(()), response).close()
-            except (DockerException, OSError, AttributeError):
-                return  # it has ended by itself, or will at the end of its window
+        """Wake the thread that reads, if it still does."""
+        with self._lock:
+            self._closed = True
+            if self._response is None:
+                return
+            # If the transport cannot be woken, the thread ends with its window.
+            with contextlib.suppress(DockerException, OSError, AttributeError):
+                CancellableStream(iter(()), self._response).close()
 
     def _opened(self, response: requests.Response) -> None:
-        self._response = response
-        if self._closed:
-            raise WorldError("nobody listens any more")
+        with self._lock:
+            if self._closed:
+                raise WorldError("nobody listens any more")
+            self._response = response
         self._tell_opened()
 
     def _piece(self, piece: bytes) -> None:

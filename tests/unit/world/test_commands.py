@@ -229,7 +229,11 @@ async def test_only_the_command_itself_is_ended(named: NamedCommands, leftovers:
     await named.end_survivors(1, command.argv)
     done = await act
     assert done.exit_code == -9
-    assert await names() == {"99"}, "what it let go of may be the service that it was to start"
+
+    async def only_what_it_let_go_of() -> bool:
+        return await names() == {"99"}
+
+    await until(only_what_it_let_go_of, 10, "the service that it may have started, and nothing else")
 
 
 async def test_a_script_is_known_by_its_own_argv(

@@ -270,12 +270,16 @@ async def test_windows_follow_one_another(
     engine._watcher._window = timedelta(0)  # so that an end at once is an end in time
     ends.set()
     watch = asyncio.create_task(engine.watch())
-    await until(lambda: fake.streams >= 3, 10, "the third window")
+
+    async def heard() -> History | None:
+        history = await engine.history(LONG_AGO)
+        return history if actions(history)[:3] == ["stop"] * 3 else None
+
+    history = await until(heard, 10, "the events of three windows")
     watch.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watch
-    history = await engine.history(LONG_AGO)
-    assert actions(history)[:3] == ["stop"] * 3
+    assert history is not None
     assert history.complete_from == ENGINE_TIME - timedelta(hours=1)
 
 

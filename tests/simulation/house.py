@@ -8,6 +8,7 @@ and answer takes a time of its own, which makes what runs at the same time meet 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 PEOPLE = "people"
 """The channel."""
 
@@ -108,7 +110,9 @@ class House:
         for name in services:
             self.docker.add_compose_service(name, replicas=replicas, health_check=True)
         self.store = Store.open(":memory:", self.clock, threads=False)
+        self._committed = asyncio.Event()
         self.store.on_commit(self.witness.committed)
+        self.store.on_commit(lambda _: self._committed.set())
         self.monitoring = Monitoring(self.clock, self.alertmanager, self.post)
         self.fate = Fate()
         self.deaths = 0
@@ -124,7 +128,8 @@ class House:
 
     async def __aenter__(self) -> Self:
         self.spared = asyncio.current_task()
-        await self.start()
+        with suppress(Gone):
+            await self.start()
         return self
 
     async def __aexit__(
@@ -275,7 +280,10 @@ class House:
         while not (found := seen()):
             self.witness.testify()
             assert self.clock.now() < end, f"not within {within}"
-            await asyncio.sleep(0.25)
+            self._committed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._committed.wait()
         self.witness.testify()
         return found
 

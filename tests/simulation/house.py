@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from remediator.engine.face import Desk
     from remediator.model.command import CommandSpec
+    from remediator.model.event import Event
     from remediator.model.words import Reason
     from remediator.rules.ruleset import RuleSet
 
@@ -248,6 +249,16 @@ class House:
         shown = [box.shown(self.docker.now()) for box in boxes]
         return bool(shown) and all(c.running and c.health in (None, "healthy") for c in shown)
 
+    def on(self, kind: str, act: Callable[[], object]) -> None:
+        """At the first commit of an event of this kind, before the daemon goes on, something happens."""
+        left = [act]
+
+        def listen(events: Sequence[Event]) -> None:
+            if left and any(event.kind == kind for event in events):
+                left.pop()()
+
+        self.store.on_commit(listen)
+
     async def fire(self, service: str = "web", alert: str = "Down") -> str:
         """An alert begins to fire, and is posted. Returns its fingerprint."""
         mark = self.alertmanager.fire({"alertname": alert, "service": service})
@@ -295,6 +306,12 @@ class House:
     async def is_now(self, status: RunStatus, rule: str = "web-down", *, within: timedelta = MINUTE) -> Run:
         """Let time pass until the rule's latest run has this status."""
         await self.until(lambda: any(run.status is status for run in self.runs(rule)[-1:]), within=within)
+        return self.run(rule)
+
+    async def acts(self, rule: str = "web-down") -> Run:
+        """Let time pass until the world is about what the rule's latest run wants of it."""
+        await self.until(lambda: any(a.id in self.witness.requests for a in self.attempts(rule)[-1:]))
+        await asyncio.sleep(1)
         return self.run(rule)
 
     async def held(self, reason: Reason, rule: str = "web-down", *, within: timedelta = MINUTE) -> Run:

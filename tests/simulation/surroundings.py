@@ -60,6 +60,11 @@ class WatchedCommands(SimulatedCommands):
             self._witness.asked_to_act(spec.name, attempt)
         return await super().run(spec, argv, attempt=attempt)
 
+    def kill_all(self) -> None:
+        """Somebody ends every process before it has done its work."""
+        for process in self._processes:
+            process.killed = True
+
 
 class SlowAlertmanagers(SimulatedAlertmanagers):
     """What they answer is as old as the question at worst, and as the answer's way at best."""

@@ -135,7 +135,7 @@ async def test_a_pause_in_the_middle_of_a_plan_stops_before_the_next_container(
         for name in ("app-web-1", "app-web-2"):
             house.docker.box(name).stops_after = 5
         await house.fire()
-        await house.is_now(RunStatus.ACTING)
+        await house.acts()
         await house.desk.pause("bob", "stop that")
         await house.held(Reason.PAUSED)
         assert house.docker.restarts == ["app-web-1"], "what is under way is finished"
@@ -327,7 +327,7 @@ async def test_a_stop_waits_for_the_act_and_nothing_else(build: Callable[..., Ho
     async with build(rules(), replicas=2) as house:
         house.docker.box("app-web-1").stops_after = 8
         await house.fire()
-        await house.is_now(RunStatus.ACTING)
+        await house.acts()
         took = await house.stop(grace=5 * MINUTE)
         assert took <= timedelta(seconds=9)
         assert [attempt.status for attempt in house.attempts()] == ["applied"]
@@ -342,7 +342,7 @@ async def test_a_stop_does_not_wait_for_a_verification(build: Callable[..., Hous
     async with build(rules()) as house:
         house.docker.box("app-web-1").stops_after = 8
         await house.fire()
-        await house.is_now(RunStatus.ACTING)
+        await house.acts()
         took = await house.stop(grace=5 * MINUTE)
         assert took <= timedelta(seconds=9)
         await house.start()
@@ -356,7 +356,7 @@ async def test_an_act_that_outlasts_the_grace_is_left_to_the_next_start(build: C
         house.watch()
         slow(house, 9)
         house.docker.breaks("app-web-1")
-        await house.is_now(RunStatus.ACTING)
+        await house.acts()
         took = await house.stop(grace=timedelta(seconds=3))
         assert took <= timedelta(seconds=4)
         assert house.run().status is RunStatus.ACTING
@@ -372,7 +372,7 @@ async def test_a_daemon_that_stops_takes_nothing_new(build: Callable[..., House]
     async with build(rules()) as house:
         slow(house, 8)
         mark = await house.fire()
-        await house.is_now(RunStatus.ACTING)
+        await house.acts()
         stopping = house.beside(_stop(house))
         await house.wait(seconds=1)
         with pytest.raises(Draining):

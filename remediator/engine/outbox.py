@@ -56,8 +56,10 @@ class Outbox:
         try:
             while True:
                 self._wake.clear()
+                # What is read of these may be older than their delivery; when they end, all is read anew.
+                busy = set(self._under_way)
                 heads = await core.store.read(lambda reader: reader.next_messages(200))
-                soonest = self._send_due(heads)
+                soonest = self._send_due([m for m in heads if (m.channel, m.incident_id) not in busy])
                 await wait_for(self._wake, soonest)
         finally:
             tasks = list(self._under_way.values())

@@ -19,7 +19,7 @@ from remediator.engine.engine import Engine
 from remediator.engine.face import DeskError
 from remediator.engine.setup import Setup
 from remediator.metrics import Metrics
-from remediator.model.run import Approval, Attempt, Incident, Run
+from remediator.model.run import Approval, Attempt, Incident, Message, Run
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import RunStatus
 from remediator.rules.load import load_rules
@@ -72,6 +72,7 @@ class House:
         policy: Policy | None = None,
         commands: Iterable[CommandSpec] = (),
         alertmanager: bool = True,
+        channels: Sequence[str] = (PEOPLE,),
         dice: Random | None = None,
         **setup: Any,
     ) -> None:
@@ -85,14 +86,16 @@ class House:
             name: Service(name=name, target=Target(kind=TargetKind.COMPOSE_SERVICE, name=name))
             for name in services
         }
-        self.inbox = Inbox(self.clock)
+        self.inboxes = {name: Inbox(self.clock) for name in channels}
+        self.inbox = self.inboxes[PEOPLE]
+        self._all_inboxes = dict(self.inboxes)
         self.setup = Setup(
             rules=self.load(rules),
-            policy=replace(policy or Policy(), channels=(PEOPLE,)),
+            policy=replace(policy or Policy(), channels=tuple(channels)),
             services=self._services,
             actions=actions.registry(self._commands),
             checks=checks.registry(self._commands),
-            channels={PEOPLE: self.inbox},
+            channels=self.inboxes,
             pause_file=self.pause_file,
             **setup,
         )
@@ -113,7 +116,7 @@ class House:
         self.store = Store.open(":memory:", self.clock, threads=False)
         self._committed = asyncio.Event()
         self.store.on_commit(self.witness.committed)
-        self.store.on_commit(lambda _: self._committed.set())
+        self.store.on_commit(self._hear)
         self.monitoring = Monitoring(self.clock, self.alertmanager, self.post)
         self.fate = Fate()
         self.deaths = 0
@@ -175,7 +178,9 @@ class House:
             return
         life.die()
         self.deaths += 1
-        self.twice |= self.inbox.under_way
+        for inbox in self._all_inboxes.values():
+            self.twice |= inbox.under_way
+            inbox.under_way.clear()
         await life.bury()
 
     async def stop(self, grace: timedelta = MINUTE) -> timedelta:
@@ -228,6 +233,13 @@ class House:
             actions=actions.registry(self._commands),
             checks=checks.registry(self._commands),
         )
+
+    def _hear(self, events: Sequence[Event]) -> None:
+        self._committed.set()
+        for event in events:
+            for entity in event.puts:
+                if isinstance(entity, Message):
+                    self._all_inboxes[entity.channel].under_way.discard(entity.id)
 
     def _pause(self) -> float:
         """How long a question or an answer is on its way."""

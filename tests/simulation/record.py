@@ -48,13 +48,14 @@ def _check_chains(reader: Reader) -> None:
 def _check_messages(house: House) -> None:
     """What the record says was delivered was, in order; and twice only what a death cut off."""
     messages = {m.id: m for m in house.witness.state.all(Message)}
-    taken = [m.id for m in house.inbox.taken]
-    for message in messages.values():
-        if message.status == "delivered":
-            assert message.id in taken, f"message {message.id} was never delivered"
-    once = list(dict.fromkeys(taken))
-    again = {number for number in once if taken.count(number) > 1}
-    assert again <= house.twice, f"messages {again - house.twice} came more than once"
-    for incident in {m.incident_id for m in messages.values()}:
-        order = [number for number in once if messages[number].incident_id == incident]
-        assert order == sorted(order), f"the messages of incident {incident} came as {order}"
+    for channel, inbox in house.inboxes.items():
+        taken = [m.id for m in inbox.taken]
+        once = list(dict.fromkeys(taken))
+        for message in messages.values():
+            if message.channel == channel and message.status == "delivered":
+                assert message.id in taken, f"message {message.id} was never delivered"
+        again = {number for number in once if taken.count(number) > 1}
+        assert again <= house.twice, f"messages {again - house.twice} came more than once"
+        for incident in {m.incident_id for m in messages.values()}:
+            order = [number for number in once if messages[number].incident_id == incident]
+            assert order == sorted(order), f"the messages of incident {incident} came as {order}"

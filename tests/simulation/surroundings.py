@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from remediator.channels.base import Delivered, Retry
+from remediator.channels.base import Delivered, Failed, Retry
 from remediator.world.simulated import SimulatedAlertmanagers, SimulatedCommands, SimulatedEngine
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ class Inbox:
         self.taken: list[Message] = []
         self.tries = 0
         self.down: str | None = None
+        self.refuses: str | None = None
+        """A kind of message that it never takes."""
         self.under_way: set[int] = set()
-        """Messages that nobody has been told of yet that they were taken."""
+        """Messages that were sent, and what became of that is not on the record yet."""
         self._clock = clock
         self._seconds = seconds
 
@@ -116,6 +118,8 @@ class Inbox:
         await self._clock.sleep(self._seconds)
         if self.down is not None:
             return Retry(reason=self.down)
+        if message.kind == self.refuses:
+            return Failed(reason="400: not here")
         self.taken.append(message)
         await self._clock.sleep(self._seconds)
         return Delivered()

@@ -65,6 +65,8 @@ class Intake:
         """Notifications since the start."""
         self._wake = asyncio.Event()
         self._wake.set()
+        self.caught_up = asyncio.Event()
+        """Set once all that was received before the start is decided about."""
 
     async def receive(self, body: bytes, source: str) -> int:
         """Commit a raw notification; see `Desk.receive`."""
@@ -97,7 +99,10 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while group := await self._next_group():
+                if group[0].received_at >= self._core.started_at:
+                    self.caught_up.set()
                 await self._decide(group)
+            self.caught_up.set()
 
     async def _next_group(self) -> list[Notification]:
         """The oldest notifications that wait, few or small enough to be decided about together."""

@@ -42,9 +42,10 @@ class Reconciler:
         self._failing: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Compare for ever; without an Alertmanager to ask there is nothing to do."""
+        """Compare for ever; without an Alertmanager to ask, what was posted is all that can be caught up."""
         core = self._core
         if core.world.alerts is None:
+            await self._intake.caught_up.wait()
             self._ready.set()
             await asyncio.Event().wait()
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -387,3 +388,22 @@ def slow(house: House, seconds: float) -> None:
 
 async def _stop(house: House) -> None:
     await house.stop()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_without_an_api_all_that_was_posted_is_read_before_anything_is_done(
+    build: Callable[..., House], seed: int
+) -> None:
+    async with build(rules(), alertmanager=False, dice=Random(seed)) as house:
+        house.docker.stop_by_hand("app-web-1")
+        mark = await house.fire()
+        await house.held(Reason.CHANGED_BY_OTHERS)
+        house.alertmanager.resolve(mark)
+        house.fate.deadly = house.fate.commits + 1
+        assert not await house.post(house.alertmanager.notification(mark)), "it dies with it on disk"
+        await house.crash()
+        await house.wait(minutes=15)
+        await house.start()
+        run = await house.finished()
+        assert run.reason == "resolved"
+        assert house.docker.restarts == []

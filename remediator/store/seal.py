@@ -94,26 +94,38 @@ class SealFile:
         self.path = Path(f"{path}.seals")
         self._lock = Lock()
 
-    def read(self) -> list[Seal]:
+    def read(self) -> Iterator[Seal]:
         """The seals in the file, without a last line that a crash cut short.
 
-        ValueError if a line is something else, OSError if the file cannot be read.
+        ValueError if a line is something else, OSError if the file cannot be read; one that is not
+        there holds none.
         """
         try:
-            lines = self.path.read_bytes().split(b"\n")[:-1]
+            with self.path.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield _parse(line)
         except FileNotFoundError:
-            return []
-        return [_parse(line) for line in lines]
+            return
+
+    def count(self) -> int:
+        """How many seals the file holds. OSError if it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return sum(1 for line in file if line.endswith(b"\n"))
+        except FileNotFoundError:
+            return 0
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
         """Append the committed seals that the file lacks, to disk. StoreError if that fails."""
         try:
             with self._lock, self.path.open("a+b") as file:
                 last = self._last(file)
-                for seal in read_seals(connection, after=last.number if last else 0):
-                    file.write(canonical(asdict(seal)).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                lacking = list(read_seals(connection, after=last.number if last else 0))
+                if lacking:
+                    file.writelines(canonical(asdict(seal)).encode() + b"\n" for seal in lacking)
+                    file.flush()
+                    os.fsync(file.fileno())
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"seals {self.path}: {error}; the seals stay in the database and are appended here "

@@ -41,7 +41,8 @@ class _Compiler(SQLiteCompiler):
 
 _BY_NAME = dialect(paramstyle="named")
 _BY_NAME.statement_compiler = _Compiler
-_BY_PLACE = dialect(paramstyle="qmark")
+SQLITE = dialect(paramstyle="qmark")
+"""For statements whose values are given by place."""
 
 _NUL = literal_column("char(0)", Text())
 _ESCAPE = literal_column("char(1)", Text())
@@ -124,7 +125,7 @@ class Query(Statement, Generic[E]):
 
 def insert_text(table: Table) -> str:
     """An INSERT of whole rows, by place."""
-    return str(insert(table).compile(dialect=_BY_PLACE))
+    return str(insert(table).compile(dialect=SQLITE))
 
 
 def upsert_text(table: Table) -> str:
@@ -132,10 +133,10 @@ def upsert_text(table: Table) -> str:
     statement = insert(table)
     changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
     upsert = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
-    return str(upsert.compile(dialect=_BY_PLACE))
+    return str(upsert.compile(dialect=SQLITE))
 
 
 def delete_text(table: Table) -> str:
     """A DELETE of the row with this key, by place."""
     keys = [column == bindparam(column.name) for column in table.primary_key]
-    return str(delete(table).where(*keys).compile(dialect=_BY_PLACE))
+    return str(delete(table).where(*keys).compile(dialect=SQLITE))

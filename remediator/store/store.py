@@ -56,7 +56,7 @@ class Store:
         self._listeners: list[Listener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seals = None if path == MEMORY else SealFile(path)
-        self._seals_behind = True
+        self._seals_behind = not self._mend_seals(writing)
         self._reading = reading or writing
         self._readers = ThreadPoolExecutor(1, "store-reader") if reading else None
         writer = Writer(writing, path, clock)
@@ -164,6 +164,15 @@ class Store:
             await asyncio.wait([emptied])
             self._works.stop()
             self._resources.close()
+
+    def _mend_seals(self, connection: sqlite3.Connection) -> bool:
+        """Append to the file what a crash kept from it; if that cannot be done, the next seal tries again."""
+        try:
+            if self._seals is not None:
+                self._seals.catch_up(connection)
+        except StoreError:
+            return False
+        return True
 
     def _future(self) -> asyncio.Future[Any]:
         if self._closed:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
-from sqlalchemy.dialects.sqlite import dialect, insert
+from sqlalchemy.dialects.sqlite import insert
 
 from remediator.model.event import Event
 from remediator.model.snapshot import Snapshot, key_of
@@ -23,7 +23,7 @@ from remediator.store.memory import Memory
 from remediator.store.queries import Reader
 from remediator.store.seal import Seal, write_seal
 from remediator.store.snapshots import load_snapshot
-from remediator.store.sql import Statement, delete_text, insert_text, param, upsert_text
+from remediator.store.sql import SQLITE, Statement, delete_text, insert_text, param, upsert_text
 from remediator.store.tables import TABLES, chains, events, evidence, meta, notifications, quarantine
 
 _UPSERTS = {kind: upsert_text(table) for kind, table in TABLES.items()}
@@ -35,7 +35,7 @@ _PROCESSED = Statement(
     update(notifications).where(notifications.c.id == param("notification")).values(processed=True)
 )
 _ADD_QUARANTINE = insert_text(quarantine)
-_ADD_EVIDENCE = str(insert(evidence).on_conflict_do_nothing().compile(dialect=dialect(paramstyle="qmark")))
+_ADD_EVIDENCE = str(insert(evidence).on_conflict_do_nothing().compile(dialect=SQLITE))
 
 
 class Transaction(Reader):

@@ -43,6 +43,11 @@ class Memory:
         self._set(self._last, table.name, last + count)
         return last + 1
 
+    def saw(self, table: Table, number: int) -> None:
+        """A row has this number, wherever it is from: it is not to be given again."""
+        if number > self._last[table.name]:
+            self._set(self._last, table.name, number)
+
     def head(self, chain: str) -> Head:
         """The last event of a chain."""
         head = self._heads.get(chain)

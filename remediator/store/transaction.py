@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects.sqlite import insert
 
 from remediator.model.event import Event
-from remediator.model.snapshot import Snapshot, key_of
+from remediator.model.snapshot import KEYS, Snapshot, key_of
 from remediator.model.words import Json
 from remediator.store.chain import Head, body_of, link
 from remediator.store.codec import Row, codec, time_text
@@ -28,6 +28,7 @@ from remediator.store.tables import TABLES, chains, events, evidence, meta, noti
 
 _UPSERTS = {kind: upsert_text(table) for kind, table in TABLES.items()}
 _DELETES = {kind: delete_text(table) for kind, table in TABLES.items()}
+_NUMBERED = {kind for kind, keys in KEYS.items() if keys == ("id",)}
 _ADD_EVENT = insert_text(events)
 _SET_HEAD = upsert_text(chains)
 _SET_META = upsert_text(meta)
@@ -78,6 +79,8 @@ class Transaction(Reader):
         Whatever it raises ends the transaction: a row that would break what must never happen twice,
         or an event that holds what JSON cannot tell.
         """
+        if self.broken:
+            raise StoreError("events of this transaction could not be saved: it cannot go on")
         self.broken = True
         heads: dict[str, Head] = {}
         rows: list[Row] = []
@@ -104,6 +107,8 @@ class Transaction(Reader):
             coding = codec(kind)
             form = coding.to_json(entity)
             self._connection.execute(_UPSERTS[kind], coding.row(form))
+            if kind in _NUMBERED:
+                self._memory.saw(TABLES[kind], entity.id)
             puts.append([TABLES[kind].name, form])
         deletes: list[Json] = []
         for entity in event.deletes:

@@ -336,17 +336,18 @@ async def test_without_descriptors_nothing_is_started(
 
 def test_a_process_outlives_the_daemon_that_was_killed(tmp_path: Path) -> None:
     """The daemon's end by SIGKILL leaves the act running, and the next daemon finds it."""
+    instance = f"killed-{os.getpid()}"
     daemon = (
         "import asyncio, sys\n"
         "from remediator.clock import SystemClock\n"
         "from remediator.model.command import CommandSpec\n"
         "from remediator.world.commands import NamedCommands\n"
         "spec = CommandSpec(name='c', argv=('/bin/sleep', '99'))\n"
-        "named = NamedCommands({}, SystemClock(), instance='killed')\n"
+        f"named = NamedCommands({{}}, SystemClock(), instance={instance!r})\n"
         "asyncio.run(named.run(spec, spec.argv, attempt=7))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", daemon])
-    after = NamedCommands({}, SystemClock(), instance="killed")
+    after = NamedCommands({}, SystemClock(), instance=instance)
 
     async def look() -> None:
         async def found() -> list[Survivor]:

@@ -143,7 +143,8 @@ class Watch:
         # Shared with everybody who asks, but never older than the act itself.
         age = min(core.setup.verify_interval / 2, core.clock.now() - (run.verify_from or self._started))
         age = max(age, timedelta(0))
-        sightings = await asyncio.gather(*(core.world.alerts.sighting(fp, age) for fp in fingerprints))
+        asked = (core.world.alerts.sighting(fp, age) for fp in sorted(fingerprints))
+        sightings = await asyncio.gather(*asked)
         states = {sighting.state for sighting in sightings}
         if "firing" in states:
             return "firing", "the alert still fires"

@@ -141,9 +141,12 @@ class House:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.crash()
         try:
+            for end in ends:
+                if isinstance(end, Exception):
+                    raise end
             if kind is None:
                 self.witness.testify()
                 await check_record(self)
@@ -170,6 +173,11 @@ class House:
             load=lambda: self.setup,
         )
         await self._engine.start()
+
+    def kill(self) -> None:
+        """The daemon is killed at this very moment; whoever waits for its death tidies up."""
+        if self._life is not None:
+            self._life.die()
 
     async def crash(self) -> None:
         """The daemon dies, as by SIGKILL; nothing happens if it is dead already."""
@@ -245,7 +253,7 @@ class House:
         """How long a question or an answer is on its way."""
         if self.dice is None:
             return 0.0
-        return self.dice.choice((0.0, 0.0, 0.001, 0.01, 0.2))
+        return self.dice.choice((0.0, 0.0, 0.0, 0.001, 0.01, 0.2))
 
     # What happens around it
 

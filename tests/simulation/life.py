@@ -108,10 +108,11 @@ class LivingStore:
             await self._no_answer()
         # Those who listen to commits hear nothing of the last one.
         self._dying = self._fate.is_due("after")
-        done = await work()
-        if self._dying:
-            self.die()
-            await self._no_answer()
+        try:
+            done = await work()
+        finally:
+            if self._dying:
+                self.die()
         await self._travel()
         return done
 
@@ -122,7 +123,7 @@ class LivingStore:
         return done
 
     async def _travel(self) -> None:
-        if self._pause is not None and (seconds := self._pause()) > 0:
+        if not self._dying and self._pause is not None and (seconds := self._pause()) > 0:
             await asyncio.sleep(seconds)
         if self._dying:
             await self._no_answer()

@@ -39,10 +39,14 @@ class WatchedEngine(SimulatedEngine):
         self._witness.asked_to_act(service_id)
         await super().force_update(service_id, version)
 
+    async def _on_its_way(self) -> None:
+        if seconds := self._pause():
+            await self.clock.sleep(seconds)
+
     async def _asked(self, method: str, act: Callable[[datetime], T]) -> T:
-        await self.clock.sleep(self._pause())
+        await self._on_its_way()
         answer = await super()._asked(method, act)
-        await self.clock.sleep(self._pause())
+        await self._on_its_way()
         return answer
 
 
@@ -75,14 +79,22 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
 
     async def look(self, max_age: timedelta) -> AlertsSeen:
         asked = self.clock.now()
-        await self.clock.sleep(self._pause())
+        await self._on_its_way()
         seen = await super().look(max_age)
-        await self.clock.sleep(self._pause())
+        await self._on_its_way()
         return replace(seen, at=asked)
+
+    async def _on_its_way(self) -> None:
+        if seconds := self._pause():
+            await self.clock.sleep(seconds)
 
     def fires(self, mark: str) -> bool:
         """Whether an alert fires."""
         return mark in self._alerts and mark not in self._resolved
+
+    def marks(self) -> list[str]:
+        """Every alert that there ever was."""
+        return list(self._alerts)
 
     def begins_anew(self, mark: str) -> None:
         """Prometheus was restarted and says that the alert began just now."""
@@ -131,51 +143,42 @@ class Inbox:
 class Monitoring:
     """Prometheus with one rule per service, and the Alertmanager behind it that posts to the daemon."""
 
-    SCRAPE = 5.0
     FOR = timedelta(seconds=15)
     GROUP_INTERVAL = timedelta(seconds=30)
     REPEAT = timedelta(minutes=4)
-    TRIES = 6
 
     def __init__(
         self,
         clock: Clock,
         alertmanager: SlowAlertmanagers,
         post: Callable[[bytes], Awaitable[bool]],
+        scrape: float = 5.0,
     ) -> None:
         """`post` gives False where the daemon did not take it, and it is to be sent again."""
-        self.silent = False
-        """Prometheus is gone: what fires fires on, and nothing else is seen."""
+        self.post = post
+        self.scrape = scrape
+        """Seconds."""
         self._clock = clock
         self._alertmanager = alertmanager
-        self._post = post
 
     async def watch(self, labels: dict[str, str], is_well: Callable[[], bool]) -> None:
         """See to one alert for ever."""
+        alertmanager = self._alertmanager
         mark = ""
         ill_since = None
         told, told_at = False, self._clock.now()
         while True:
-            await self._clock.sleep(self.SCRAPE)
+            await self._clock.sleep(self.scrape)
             now = self._clock.now()
-            if not self.silent:
-                ill_since = None if is_well() else ill_since or now
-                if ill_since is not None and now - ill_since >= self.FOR:
-                    mark = self._alertmanager.fire(labels)
-                elif ill_since is None and mark and self._alertmanager.fires(mark):
-                    self._alertmanager.resolve(mark)
-            if not mark or self._alertmanager.muted(mark):
+            ill_since = None if is_well() else ill_since or now
+            if ill_since is not None and now - ill_since >= self.FOR:
+                mark = alertmanager.fire(labels)
+            elif ill_since is None and mark and alertmanager.fires(mark):
+                alertmanager.resolve(mark)
+            if not mark or alertmanager.muted(mark):
                 continue
-            fires = self._alertmanager.fires(mark)
-            waited = now - told_at
-            if (fires != told and (fires or waited >= self.GROUP_INTERVAL)) or (
-                fires and waited >= self.REPEAT
-            ):
+            fires, waited = alertmanager.fires(mark), now - told_at
+            begins, ends = fires and not told, told and not fires and waited >= self.GROUP_INTERVAL
+            repeats = fires and waited >= self.REPEAT
+            if (begins or ends or repeats) and await self.post(alertmanager.notification(mark)):
                 told, told_at = fires, now
-                await self._tell(self._alertmanager.notification(mark))
-
-    async def _tell(self, body: bytes) -> None:
-        for _ in range(self.TRIES):
-            if await self._post(body):
-                return
-            await self._clock.sleep(self.SCRAPE)

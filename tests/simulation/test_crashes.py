@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-import looptime
 import pytest
 
 from remediator.decide.policy import Policy, SeverityPolicy
@@ -22,9 +21,9 @@ from remediator.model.words import ApprovalStatus, AttemptStatus, Mode, RunStatu
 from tests.simulation.given import RESTART, rule, rules
 from tests.simulation.house import HOUR, House
 from tests.simulation.life import Gone
+from tests.simulation.virtual import virtually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
@@ -136,9 +135,3 @@ def test_a_death_at_any_commit_changes_nothing_of_how_it_ends(
     assert commits > 10
     for deadly in range(1, commits + 1):
         virtually(lambda: one(deadly))  # noqa: B023
-
-
-def virtually(work: Callable[[], Any]) -> Any:
-    """Run this in a loop of its own, in virtual time from noon on."""
-    with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(noop_cycles=0)) as runner:
-        return runner.run(work())

@@ -6,11 +6,11 @@ noted when it happens and raised by `testify`, because nothing can be raised out
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from remediator.model.alert import Episode
-from remediator.model.plan import Operation
 from remediator.model.run import Approval, Attempt, Incident, Lock, Message, Run
 from remediator.model.snapshot import Snapshot
 from remediator.model.words import ApprovalStatus, AttemptStatus, RunStatus
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from remediator.engine.setup import Setup
     from remediator.model.event import Event
     from remediator.model.rule import Budget, Rule
+
+
+SHOWN = (
+    *("run", "rule", "step", "attempt", "approval", "overall", "reason", "detail", "until", "outcome"),
+    *("why", "result", "what", "tries"),
+)
+"""What is told of an event in a line."""
 
 
 class Witness:
@@ -81,7 +88,7 @@ class Witness:
 
     def tell(self, last: int = 40) -> str:
         """The last events as people read a record, for a test that fails."""
-        return "\n".join(_line(event) for event in self.events[-last:])
+        return "\n".join(told(event) for event in self.events[-last:])
 
     def _note(self, what: str) -> None:
         self._broken.append(f"{self._clock.now():%H:%M:%S} {what}")
@@ -175,21 +182,21 @@ def left_over(state: Snapshot) -> list[str]:
     ]
 
 
-def operations_of(state: Snapshot, run: Run) -> list[Operation]:
-    """The operations of a run's present plan."""
-    return [operation for operation in state.all(Operation) if operation.plan_id == run.plan_id]
-
-
 def _spent(budget: Budget, acts: list[Attempt], attempt: Attempt) -> int:
     return sum(act.intent_at > attempt.intent_at - budget.window for act in acts)
 
 
-def _line(event: Event) -> str:
-    told = {
-        key: value
-        for key, value in event.data.items()
-        if key
-        in ("run", "reason", "detail", "until", "outcome", "overall", "why", "attempt", "approval", "step")
-        and value not in (None, "")
-    }
-    return f"{event.at:%d %H:%M:%S} {event.chain} {event.kind} by {event.actor} {told}"
+def told(event: Event) -> str:
+    """An event in a line, for people."""
+    shown = {key: event.data[key] for key in SHOWN if event.data.get(key) not in (None, "")}
+    return f"{event.at:%d %H:%M:%S} {event.chain} {event.kind} by {event.actor} {shown}"
+
+
+def digest(events: Sequence[Event]) -> str:
+    """One text for all that happened, down to each row, but for the identity of the database."""
+    whole = hashlib.sha256()
+    for event in events:
+        data = {key: value for key, value in event.data.items() if key != "identity"}
+        whole.update(repr((event.at, event.chain, event.kind, event.actor, data)).encode())
+        whole.update(repr((event.puts, event.deletes)).encode())
+    return whole.hexdigest()

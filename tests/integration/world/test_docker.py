@@ -238,8 +238,8 @@ async def test_logs_of_both_streams_with_time_stamps(engine: DockerEngine, run: 
     )
     container.wait()
     now = (await engine.ping()).system_time
-    lines = (await engine.logs(container.id, 100)).splitlines()
-    assert len(lines) == 100
+    assert len((await engine.logs(container.id, 100)).splitlines()) == 100
+    lines = (await engine.logs(container.id, 1000)).splitlines()
     texts = [line.split(" ", 1) for line in lines]
     assert all(abs(datetime.fromisoformat(stamp) - now) < timedelta(minutes=5) for stamp, _ in texts)
     assert "password=[redacted]" in [text for _, text in texts]

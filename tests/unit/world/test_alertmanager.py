@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,9 @@ import pytest
 
 from remediator.clock import SystemClock
 from remediator.world.alertmanager import AlertmanagerClients
-from remediator.world.asking import Endpoint, basic, bearer
+from remediator.world.asking import Endpoint
 from tests.lab.wait import until
 from tests.unit.world.stub import (
-    CERTIFICATE,
     Answer,
     Request,
     Stub,
@@ -356,88 +354,6 @@ async def test_ten_thousand_alerts(one: Stub, both: AlertmanagerClients) -> None
     assert seen.complete
 
 
-@pytest.mark.parametrize(
-    ("authorization", "header"),
-    [
-        (bearer(lambda: "t0ken"), "Bearer t0ken"),
-        (basic("alice", lambda: "pässword"), "Basic " + base64.b64encode("alice:pässword".encode()).decode()),
-    ],
-)
-async def test_credentials(one: Stub, authorization: Any, header: str) -> None:
-    clients = AlertmanagerClients([Endpoint(url=one.url, authorization=authorization)], SystemClock())
-    assert (await clients.look(FRESH)).complete
-    assert {request.headers["authorization"] for request in one.requests} == {header}
-    await clients.close()
-
-
-async def test_credentials_are_read_anew_each_time(one: Stub) -> None:
-    tokens = iter(["first", "second", "third", "fourth"])
-    clients = AlertmanagerClients(
-        [Endpoint(url=one.url, authorization=bearer(lambda: next(tokens)))], SystemClock()
-    )
-    await clients.look(FRESH)
-    await clients.look(FRESH)
-    assert [r.headers["authorization"] for r in one.asked("/api/v2/alerts")] == [
-        "Bearer first",
-        "Bearer third",
-    ]
-    await clients.close()
-
-
-async def test_credentials_that_cannot_be_read_are_an_error_without_their_value(one: Stub) -> None:
-    def gone() -> str:
-        raise FileNotFoundError(2, "No such file or directory", "/run/secrets/token")
-
-    clients = AlertmanagerClients([Endpoint(url=one.url, authorization=bearer(gone))], SystemClock())
-    seen = await clients.look(FRESH)
-    assert seen.errors == {one.url: "the credentials cannot be read: No such file or directory"}
-    assert not one.requests
-    await clients.close()
-
-
-@pytest.mark.parametrize("answer", [break_off, raw(b"", 401), hang])
-async def test_a_password_in_the_address_is_used_and_never_told(one: Stub, answer: Answer) -> None:
-    address = one.url.replace("http://", "http://alice:hunter2@")
-    clients = AlertmanagerClients([Endpoint(url=address)], SystemClock(), timeout=0.2)
-    await clients.look(FRESH)
-    assert one.requests[0].headers["authorization"].startswith("Basic ")
-    one.on("GET /api/v2/alerts", answer)
-    seen = await clients.look(FRESH)
-    assert set(seen.errors) == {one.url}
-    assert "hunter2" not in str(seen)
-    await clients.close()
-
-
-async def test_an_address_with_a_path(one: Stub) -> None:
-    one.on("GET /am/api/v2/alerts", told([alert("aa")], Date=DATE))
-    one.on("GET /am/api/v2/status", told({"uptime": "2026-02-01T00:00:00Z"}, Date=DATE))
-    clients = AlertmanagerClients([Endpoint(url=one.url + "/am/")], SystemClock())
-    assert (await clients.sighting("aa", FRESH)).state == "firing"
-    await clients.close()
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:9093", "ftp://x", "http://", "/path"])
-def test_an_address_of_no_use(url: str) -> None:
-    with pytest.raises(ValueError, match="expected an address"):
-        AlertmanagerClients([Endpoint(url=url)], SystemClock())
-
-
 def test_none_at_all() -> None:
     with pytest.raises(ValueError, match="no Alertmanager"):
         AlertmanagerClients([], SystemClock())
-
-
-async def test_certificates_of_ones_own() -> None:
-    async with serving(tls=True) as stub:
-        up(stub)
-        trusting = AlertmanagerClients([Endpoint(url=stub.url, ca_file=str(CERTIFICATE))], SystemClock())
-        assert (await trusting.look(FRESH)).complete
-        await trusting.close()
-        doubting = AlertmanagerClients([Endpoint(url=stub.url)], SystemClock())
-        assert "Certificate" in (await doubting.look(FRESH)).errors[stub.url]
-        await doubting.close()
-
-
-def test_a_certificate_file_of_no_use() -> None:
-    with pytest.raises(ValueError, match="/no/such/file"):
-        AlertmanagerClients([Endpoint(url="https://x", ca_file="/no/such/file")], SystemClock())

@@ -77,9 +77,9 @@ def plan(number: int = 1, run_id: int = 1, **changes: Any) -> Plan:
     return replace(given, **changes)
 
 
-def operation(number: int = 1, plan_id: int = 1, **changes: Any) -> Operation:
+def operation(key: int = 1, plan_id: int = 1, **changes: Any) -> Operation:
     given = Operation(
-        id=number,
+        id=key,
         plan_id=plan_id,
         number=0,
         kind="container.restart",

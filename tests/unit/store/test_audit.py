@@ -1,0 +1,419 @@
+"""An audit passes what the store wrote, and names the first row that anybody else changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from remediator.model.run import Lock
+from remediator.model.words import IncidentStatus, RunStatus
+from remediator.store import Store, StoreError
+from remediator.store.audit import MOST_PROBLEMS, Report, verify
+from tests.unit.still_clock import NOON, StillClock
+from tests.unit.store.entities import ENTITIES
+from tests.unit.store.given import attempt, episode, event, incident, run, saving
+
+if TYPE_CHECKING:
+    from remediator.store import Transaction
+
+
+async def fill(store: Store) -> None:
+    """A short day: two incidents, two seals, and something after the last one."""
+    for body in (b"first", b"second"):
+        number = await store.add_notification(body, "am")
+
+        def take_in(transaction: Transaction, number: int = number) -> None:
+            (notification, *_) = transaction.pending_notifications(1)
+            transaction.save([event(notification=number, sha256=notification.sha256)])
+            transaction.mark_processed(number)
+
+        await store.write(take_in)
+    evidence = await store.write(lambda transaction: transaction.add_evidence(b"a log", "text/plain"))
+    lock = Lock(service="web", run_id=1, since=NOON)
+    await store.write(saving(event(incident(1), incident_id=1), event(run(1), incident_id=1)))
+    await store.write(
+        saving(event(attempt(1), lock, run(1, triaged=True, evidence=(evidence,)), incident_id=1))
+    )
+    await store.write(saving(event(incident(2, "db"), episode(2, incident_id=2), incident_id=2)))
+    await store.seal()
+    await store.write(saving(event(run(1, status=RunStatus.VERIFYING), incident_id=1)))
+    await store.write(saving(event(incident(2, "db", status=IncidentStatus.RESOLVED), incident_id=2)))
+    await store.seal()
+    await store.write(saving(event(deletes=(lock,), incident_id=1)))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that was filled and closed; to be copied, not changed."""
+    path = tmp_path_factory.mktemp("whole") / "remediator.db"
+
+    async def make() -> None:
+        store = Store.open(str(path), StillClock())
+        await fill(store)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def filled(whole: Path, path: str) -> str:
+    """The path of a store that was filled and closed."""
+    shutil.copy(whole, path)
+    shutil.copy(f"{whole}.seals", f"{path}.seals")
+    return path
+
+
+def tampered(path: str, *statements: str) -> Report:
+    """What an audit says after somebody with the file in his hands ran these statements."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            assert connection.execute(statement).rowcount != 0, "nothing was changed"
+        for _, text in triggers:
+            connection.execute(text)
+    return verify(path)
+
+
+def test_what_the_store_wrote_is_whole(filled: str) -> None:
+    report = verify(filled)
+    assert report.ok
+    assert report.problem is None
+    assert report.counts == {
+        "events": 9,
+        "chains": 3,
+        "seals": 3,
+        "unsealed": 0,
+        "rows": 5,
+        "notifications": 2,
+        "evidence": 1,
+    }
+    assert report.last_seal is not None
+    assert report.last_seal["number"] == 3
+    json.dumps(asdict(report))
+
+
+async def test_an_empty_store_is_whole(filed: Store, path: str) -> None:
+    assert verify(path).ok
+
+
+async def test_a_store_at_work_can_be_audited(filed: Store, path: str) -> None:
+    await fill(filed)
+    report = verify(path)
+    assert report.ok
+    assert report.counts["unsealed"] == 1
+    assert report.identity == filed.identity
+
+
+async def test_an_audit_sees_one_moment_while_the_store_works_on(filed: Store, path: str) -> None:
+    stop = asyncio.Event()
+
+    async def work() -> int:
+        number = 100
+        while not stop.is_set():
+            number += 1
+            await filed.write(saving(event(incident(number, f"s{number}"), incident_id=number)))
+            if number % 10 == 0:
+                await filed.seal()
+        return number
+
+    working = asyncio.create_task(work())
+    reports = [await asyncio.to_thread(verify, path) for _ in range(10)]
+    stop.set()
+    await working
+    assert [report.problem for report in reports] == [None] * 10
+    assert reports[-1].counts["events"] > reports[0].counts["events"]
+
+
+STATES = {
+    "a column of state": (
+        "UPDATE runs SET status = 'finished'",
+        "runs id=1: column status is 'finished', the record says 'verifying'",
+    ),
+    "json of state": (
+        "UPDATE attempts SET result = '{\"a\":1}'",
+        "attempts id=1: column result is '{\"a\":1}', the record says '{}'",
+    ),
+    "a column that was empty": (
+        "UPDATE runs SET finished_at = 'now'",
+        "runs id=1: column finished_at is 'now', the record says None",
+    ),
+    "a row of state gone": (
+        "DELETE FROM incidents WHERE id = 2",
+        "incidents id=2: the row is missing; the record has it",
+    ),
+    "a row of state too many": (
+        "INSERT INTO locks VALUES ('web', 1, 'x')",
+        "locks service='web': the row is there, but no event of the record put it there",
+    ),
+    "a body of a notification": (
+        "UPDATE notifications SET body = x'00' WHERE id = 2",
+        "notifications id=2: body does not fit its sha256",
+    ),
+    "evidence": (
+        "UPDATE evidence SET content = x'00'",
+        f"evidence sha256={hashlib.sha256(b'a log').hexdigest()}: content does not fit its sha256",
+    ),
+    "a head": (
+        "UPDATE chains SET number = 9 WHERE chain = 'incident:2'",
+        "chains chain='incident:2': it ends with event 9, the events with event 2",
+    ),
+    "a head's hash": (
+        "UPDATE chains SET hash = 'x' WHERE chain = 'incident:2'",
+        "chains chain='incident:2': column hash is 'x', that of its last event is ",
+    ),
+    "a head gone": (
+        "DELETE FROM chains WHERE chain = 'system'",
+        "chains chain='system': the row is missing; the record has it",
+    ),
+    "a chain too many": (
+        "INSERT INTO chains VALUES ('incident:7', 1, 'x')",
+        "chains chain='incident:7': the row is there, but the record has no event of this chain",
+    ),
+}
+EVENTS = {
+    "a byte of a body": (
+        "UPDATE events SET body = replace(body, 'verifying', 'verifyinG')",
+        "events: chain incident:1, event 4 (seq 7): hash does not fit",
+    ),
+    "a byte that makes a body no text": (
+        "UPDATE events SET body = CAST(replace(CAST(body AS BLOB), x'76657269', x'ff657269') AS TEXT) "
+        "WHERE seq = 7",
+        "events: chain incident:1, event 4 (seq 7): hash does not fit",
+    ),
+    "a hash": (
+        "UPDATE events SET hash = replace(hash, substr(hash, 1, 1), 'g') WHERE seq = 3",
+        "events: chain incident:1, event 1 (seq 3): hash does not fit",
+    ),
+    "the kind beside the body": (
+        "UPDATE events SET kind = 'other' WHERE seq = 4",
+        "events: chain incident:1, event 2 (seq 4): column kind is 'other', its body says 'noted'",
+    ),
+    "the actor beside the body": (
+        "UPDATE events SET actor = 'alice' WHERE seq = 4",
+        "events: chain incident:1, event 2 (seq 4): column actor is 'alice', its body says 'daemon'",
+    ),
+    "the time beside the body": (
+        "UPDATE events SET at = '2026-03-02' WHERE seq = 4",
+        "events: chain incident:1, event 2 (seq 4): column at is '2026-03-02', "
+        "its body says '2026-03-01T12:00:00.000000Z'",
+    ),
+    "the chain": (
+        "UPDATE events SET chain = 'incident:9' WHERE seq = 4",
+        "events: chain incident:9, event 2 (seq 4): it follows event 0 of its chain",
+    ),
+    "an event gone": (
+        "DELETE FROM events WHERE seq = 4",
+        "events: after seq 3 comes seq 5: what was between them is missing",
+    ),
+    "the first event gone": (
+        "DELETE FROM events WHERE seq = 1",
+        "events: after seq 0 comes seq 2: what was between them is missing",
+    ),
+    "an event of a type that is none": (
+        "UPDATE events SET body = x'00', number = 'x' WHERE seq = 4",
+        "events: chain incident:1, event x (seq 4): it follows event 1 of its chain",
+    ),
+}
+SEALS = {
+    "a digest": (
+        "UPDATE seals SET digest = 'x' WHERE number = 2",
+        "seals: seal 2: hash does not fit",
+    ),
+    "a seal gone": (
+        "DELETE FROM seals WHERE number = 2",
+        "seals: seal 3: hash does not fit",
+    ),
+    "a place": (
+        "UPDATE seals SET last_seq = 'x' WHERE number = 2",
+        "seals: seal 2: hash does not fit",
+    ),
+    "the last seal gone": (
+        "DELETE FROM seals WHERE number = 3",
+        "seals: seal 3, over the events up to seq 9, is in the file ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "problem"), STATES.values(), ids=STATES)
+def test_a_changed_row_of_state_is_named(filled: str, statement: str, problem: str) -> None:
+    report = tampered(filled, statement)
+    assert not report.ok
+    assert report.problem is not None
+    assert report.problem.startswith(problem)
+    assert report.problems == (report.problem,)
+
+
+@pytest.mark.parametrize(("statement", "problem"), EVENTS.values(), ids=EVENTS)
+def test_a_changed_event_is_named(filled: str, statement: str, problem: str) -> None:
+    assert tampered(filled, statement).problem == problem
+
+
+@pytest.mark.parametrize(("statement", "problem"), SEALS.values(), ids=SEALS)
+def test_a_changed_seal_is_named(filled: str, statement: str, problem: str) -> None:
+    report = tampered(filled, statement)
+    assert report.problem is not None
+    assert report.problem.startswith(problem)
+
+
+CUT = "DELETE FROM events WHERE seq > 7"
+FORGET = "UPDATE sqlite_sequence SET seq = 7 WHERE name = 'events'"
+UNSEAL = "DELETE FROM seals WHERE last_seq > 7"
+"""Seals 2 and 3."""
+SHORTEN = (
+    "UPDATE chains SET number = 4, hash = (SELECT hash FROM events WHERE seq = 7) WHERE chain = 'incident:1'",
+    "UPDATE chains SET number = 1, hash = (SELECT hash FROM events WHERE seq = 6) WHERE chain = 'incident:2'",
+)
+TURN_BACK = (
+    "INSERT INTO locks VALUES ('web', 1, '2026-03-01T12:00:00.000000Z')",
+    "UPDATE incidents SET status = 'open' WHERE id = 2",
+)
+
+
+@pytest.mark.parametrize(
+    ("hiding", "problem"),
+    [
+        ((), "events: the record ends with seq 7, but the last seq that was given is 9: its tail was cut"),
+        (
+            (FORGET,),
+            "seals: seal 2 is over the events up to seq 8, but the record ends with seq 7: its tail was cut",
+        ),
+        ((FORGET, UNSEAL), "chains chain='incident:1': it ends with event 5, the events with event 4"),
+        ((FORGET, UNSEAL, *SHORTEN), "incidents id=2: column status is 'resolved', the record says 'open'"),
+        (
+            (FORGET, UNSEAL, *SHORTEN, *TURN_BACK),
+            "seals: seal 2, over the events up to seq 8, is in the file {path}.seals "
+            "and not in the database: its tail was cut",
+        ),
+    ],
+    ids=["only the events", "and their number", "and the seals", "and the heads", "and the state"],
+)
+def test_a_cut_tail_shows_however_much_is_cut_with_it(
+    filled: str, hiding: tuple[str, ...], problem: str
+) -> None:
+    assert tampered(filled, CUT, *hiding).problem == problem.format(path=filled)
+
+
+def cut_lines(path: Path, lines: int) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_cut_file_of_seals_is_named(filled: str, left: int) -> None:
+    file = Path(f"{filled}.seals")
+    cut_lines(file, left)
+    problem = verify(filled).problem
+    assert problem is not None
+    assert problem.startswith(f"seals file {file}: seal {left + 1} is missing, the database has it")
+
+
+def test_a_file_of_seals_that_is_gone_is_named(filled: str) -> None:
+    file = Path(f"{filled}.seals")
+    file.unlink()
+    problem = verify(filled).problem
+    assert problem is not None
+    assert problem.startswith(f"seals file {file}: seal 1 is missing")
+
+
+def test_a_changed_line_of_the_seals_is_named(filled: str) -> None:
+    file = Path(f"{filled}.seals")
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text(lines[0] + lines[1].replace('"last_seq":8', '"last_seq":7') + lines[2])
+    assert verify(filled).problem == f"seals file {file}: seal 2 is not seal 2 of the database"
+    file.write_text(lines[0] + "nonsense\n")
+    assert verify(filled).problem == f"seals file {file}: this line is not a seal: b'nonsense\\n'"
+
+
+def test_a_notification_changed_with_its_hash_is_named(filled: str) -> None:
+    body = hashlib.sha256(b"boo").hexdigest()
+    report = tampered(
+        filled,
+        f"UPDATE notifications SET body = CAST('boo' AS BLOB), sha256 = '{body}' WHERE id = 2",
+    )
+    assert report.problem is not None
+    assert report.problem.startswith(f"notifications id=2: column sha256 is '{body}', the record says '")
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("DROP TRIGGER events_refuse_update", "schema: the trigger events_refuse_update is missing"),
+        ("DROP INDEX one_open_incident", "schema: the index one_open_incident is missing"),
+    ],
+)
+def test_a_guard_that_is_gone_is_named(filled: str, statement: str, problem: str) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute(statement)
+    assert verify(filled).problem == problem
+
+
+def test_a_guard_that_guards_nothing_is_named(filled: str) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute("DROP TRIGGER events_refuse_update")
+        connection.execute("CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events BEGIN SELECT 1; END")
+    assert verify(filled).problem == "schema: the trigger events_refuse_update is not what it has to be"
+
+
+def test_a_byte_changed_in_the_file_itself_is_named(filled: str) -> None:
+    content = Path(filled).read_bytes()
+    assert content.count(b'"status":"verifying"') == 1
+    Path(filled).write_bytes(content.replace(b'"status":"verifying"', b'"status":"verifyinG"'))
+    report = verify(filled)
+    assert report.problem == "events: chain incident:1, event 4 (seq 7): hash does not fit"
+    assert report.problems[1] == "runs id=1: column status is 'verifying', the record says 'verifyinG'"
+
+
+def test_an_audit_that_finds_too_much_stops(filled: str) -> None:
+    many = ", ".join(f"('s{number}', 1, 'x')" for number in range(100))
+    report = tampered(filled, f"INSERT INTO locks VALUES {many}")
+    assert len(report.problems) == MOST_PROBLEMS
+
+
+def test_an_audit_changes_nothing(filled: str) -> None:
+    before = Path(filled).read_bytes()
+    for _ in range(2):
+        verify(filled)
+    assert Path(filled).read_bytes() == before
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    day=st.lists(
+        st.tuples(st.lists(ENTITIES, max_size=3), st.integers(0, 3), st.booleans()), min_size=1, max_size=12
+    )
+)
+def test_whatever_the_store_took_in_is_whole(day: list[tuple[list[Any], int, bool]]) -> None:
+    """Each event puts some entities and deletes some that were put earlier; now and then there is a seal."""
+
+    async def live(path: str) -> None:
+        store = Store.open(path, StillClock(), threads=False)
+        put: list[Any] = []
+        for number, (entities, deleted, sealing) in enumerate(day):
+            gone = tuple(put[:deleted])
+            # What breaks a unique index is refused, whole.
+            with suppress(StoreError):
+                await store.write(saving(event(*entities, deletes=gone, incident_id=number % 3)))
+                put = put[deleted:] + entities
+            if sealing:
+                await store.seal()
+        await store.close()
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/remediator.db"
+        asyncio.run(live(path))
+        report = verify(path)
+    assert report.problem is None

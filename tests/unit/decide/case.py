@@ -30,6 +30,7 @@ from remediator.model.run import (
     Run,
 )
 from remediator.model.snapshot import KEYS, Snapshot
+from remediator.model.verdict import Hold
 from remediator.model.words import (
     ApprovalStatus,
     AttemptStatus,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
     from remediator.decide.guardrails import Judgement
     from remediator.model.event import Event
-    from remediator.model.verdict import Hold
     from remediator.model.world import ApplyResult, ObjectChange, ProbeResult
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -103,7 +103,8 @@ class Case:
         """The state as it comes out of the events alone."""
         self.now = NOON
         self.events: list[Event] = []
-        self.heard: dict[str, datetime] = {}
+        self.look_at: dict[int, datetime | None] = {}
+        """When a held run is to be looked at again, as its last decision said."""
 
     # What comes in
 
@@ -121,7 +122,6 @@ class Case:
         service: str | None = SERVICE,
         **labels: str,
     ) -> str:
-        self.heard[fingerprint] = self.now
         return self._take_in(fingerprint, "firing", rule, starts_at, None, source, service, labels)
 
     def resolve(
@@ -204,7 +204,10 @@ class Case:
         since = self.now - self.policy.horizon(rule.guards)
         history = [a for a in history if a.intent_at >= since]
         with self.deciding() as draft:
-            return acting.decide(draft, run, rule, self.policy, world, history, planned)
+            judgement = acting.decide(draft, run, rule, self.policy, world, history, planned)
+        if judgement is not None and isinstance(judgement.overall, Hold):
+            self.look_at[run.id] = judgement.overall.until
+        return judgement
 
     def cannot_plan(
         self, run: Run | None = None, reason: Reason = Reason.NO_TARGET, detail: str = "no such thing"
@@ -214,8 +217,11 @@ class Case:
             acting.plan_failed(draft, self.again(run or self.run), self.policy, error)
 
     def cannot_read(self, run: Run | None = None, detail: str = "the engine is down") -> Hold:
+        run = self.again(run or self.run)
         with self.deciding() as draft:
-            return acting.plan_unreadable(draft, self.again(run or self.run), self.policy, detail)
+            hold = acting.plan_unreadable(draft, run, self.policy, detail)
+        self.look_at[run.id] = hold.until
+        return hold
 
     def triage(self, run: Run | None = None, *evidence: Json) -> Run:
         with self.deciding() as draft:
@@ -369,7 +375,7 @@ class Case:
         except BaseException:
             self.snapshot = before
             raise
-        check_events(draft.events, before, self.policy)
+        check_events(draft.events, before, self.policy, self.rules)
         self.events += draft.events
         for event in draft.events:
             for entity in event.puts:

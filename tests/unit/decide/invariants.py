@@ -24,13 +24,14 @@ from remediator.model.run import (
     Timer,
 )
 from remediator.model.snapshot import KEYS, Snapshot, key_of
-from remediator.model.words import ApprovalStatus, AttemptStatus, Mode, Reason, RunStatus, Severity
+from remediator.model.words import ApprovalStatus, AttemptStatus, Mode, Reason, RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from remediator.decide.policy import Policy
     from remediator.model.event import Event
+    from remediator.model.rule import Rule
 
 HAVE_LOCK = {RunStatus.ACTING, RunStatus.PROBING, RunStatus.UNKNOWN, RunStatus.VERIFYING}
 OPEN_ATTEMPTS = {AttemptStatus.INTENT, AttemptStatus.UNKNOWN}
@@ -131,7 +132,9 @@ def check_incidents(snapshot: Snapshot, runs: list[Run]) -> None:
         )
 
 
-def check_events(events: Iterable[Event], before: Snapshot, policy: Policy) -> None:
+def check_events(
+    events: Iterable[Event], before: Snapshot, policy: Policy, rules: Mapping[str, Rule]
+) -> None:
     """Everything that one decision must satisfy, event by event, over the state before it."""
     state = Snapshot(entity for kind in KEYS for entity in before.all(kind))
     for event in events:
@@ -143,7 +146,7 @@ def check_events(events: Iterable[Event], before: Snapshot, policy: Policy) -> N
                 assert_plain(entity.payload, f"the message {entity.kind}")
                 assert state.find(Message, entity.id) is None, "a message took another one's place"
             if isinstance(entity, Attempt) and state.find(Attempt, entity.id) is None:
-                check_begun(event, entity, state, policy)
+                check_begun(event, entity, state, policy, rules[entity.rule])
             if isinstance(entity, Run):
                 was = state.find(Run, entity.id)
                 assert was is None or not was.finished, f"{event.kind} raises run {entity.id} from the dead"
@@ -153,7 +156,7 @@ def check_events(events: Iterable[Event], before: Snapshot, policy: Policy) -> N
             state.delete(entity)
 
 
-def check_begun(event: Event, attempt: Attempt, state: Snapshot, policy: Policy) -> None:
+def check_begun(event: Event, attempt: Attempt, state: Snapshot, policy: Policy, rule: Rule) -> None:
     """An act begins: everything that allows it must stand in the same event, and in the state."""
     assert event.kind == "run.decided" and event.data["overall"] == "allow", "an act that nobody allowed"
     assert {v["verdict"] for v in event.data["verdicts"]} == {"allow"}, "an act against an objection"
@@ -167,11 +170,12 @@ def check_begun(event: Event, attempt: Attempt, state: Snapshot, policy: Policy)
     assert run.status in (RunStatus.PLANNING, RunStatus.HELD), f"an act out of {run.status}"
     assert run.cancel_requested is None, "an act of a run that somebody stopped"
     incident = state.get(Incident, run.incident_id)
-    severity = policy.severities[Severity(event.data["severity"])]
-    assert event.data["severity"] <= incident.severity, "an act under a milder severity than the incident's"
-    assert Mode.SHADOW not in (severity.mode, policy.mode), "an act in shadow mode"
-    if Mode.APPROVE in (severity.mode, policy.mode):
-        check_approved(event, attempt, state, max(severity.people, 1))
+    severity = min(incident.severity, rule.severity or incident.severity)
+    of_severity = policy.severities[severity]
+    modes = {policy.mode, rule.mode, of_severity.mode}
+    assert Mode.SHADOW not in modes, "an act in shadow mode"
+    if Mode.APPROVE in modes:
+        check_approved(event, attempt, state, max(of_severity.people, 1))
 
 
 def check_approved(event: Event, attempt: Attempt, state: Snapshot, people: int) -> None:

@@ -344,3 +344,11 @@ def test_silence_about_the_rest_asks_again() -> None:
     case.decide(planned=a_plan("web-1", "web-2"))
     assert case.run.status is RunStatus.AWAITING_APPROVAL
     assert case.run.operation == 1
+
+
+def test_a_question_about_the_rest_is_withdrawn_when_the_alert_resolves() -> None:
+    case = half_done()
+    case.resolve()
+    assert case.run.status is RunStatus.VERIFYING
+    assert case.approval.status is ApprovalStatus.CANCELLED
+    assert case.all(Timer) == []

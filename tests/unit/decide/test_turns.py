@@ -140,12 +140,16 @@ def test_a_turn_that_is_taken_is_not_passed_on() -> None:
 
 def test_nobody_overtakes_the_one_whose_turn_it_is() -> None:
     case, runs = in_line()
-    freed(case, runs)
-    mark = len(case.events)
-    case.fire("a9", rule=None)
-    case.resolve("a9")
-    assert "run.woken" not in case.since(mark)
-    assert case.again(runs[2]).status is RunStatus.HELD
+    case.rules["asks"] = a_rule("asks", mode=Mode.APPROVE)
+    case.report(run=runs[0])
+    case.verdict(Outcome.INCONCLUSIVE, run=runs[0])
+    case.fire("a9", rule="asks")
+    asked = case.run
+    case.decide(asked)
+    assert statuses(case, runs)[1:] == [RunStatus.PLANNING, RunStatus.HELD]
+    case.deny(approval=case.approval.id)
+    assert case.again(asked).outcome is Outcome.DENIED
+    assert statuses(case, runs)[1:] == [RunStatus.PLANNING, RunStatus.HELD]
 
 
 def test_a_ladder_keeps_the_service_between_its_rungs() -> None:

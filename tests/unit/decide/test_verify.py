@@ -167,8 +167,11 @@ def test_success_needs_an_unbroken_stretch_of_looks_none_of_which_saw_it_fire(wo
     seconds, assessment = watch(STAYING, " ".join(words))
     if assessment.outcome is Outcome.SUCCEEDED:
         assert seconds is not None
-        stretch = words[(int(seconds) - STAYS) // EVERY : int(seconds) // EVERY + 1]
-        assert stretch[0].startswith("gone")
+        end = int(seconds) // EVERY
+        begun = max(
+            n for n, word in enumerate(words) if n <= end - STAYS // EVERY and word.startswith("gone")
+        )
+        stretch = words[begun : end + 1]
         assert stretch[-1].startswith("gone")
         assert "fire" not in stretch
         assert not any(word.endswith("!") for word in stretch[1:])

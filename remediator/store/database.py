@@ -143,10 +143,10 @@ def read_identity(connection: sqlite3.Connection) -> str | None:
 
 
 def wal_bytes(path: str) -> int:
-    """Size of the write-ahead log's file."""
+    """Size of the write-ahead log's file; 0 where there is none."""
     try:
         return os.stat(f"{path}-wal").st_size  # noqa: PTH116 - asked after every commit
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

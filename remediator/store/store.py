@@ -108,7 +108,7 @@ class Store:
         """Run a short job on the writer's thread, and return what it returned once that is on disk.
 
         What the job raises undoes the job and nothing else, and is raised here. StoreError if it
-        cannot be committed: then nothing of it is on disk.
+        cannot be committed: then nothing of it is on disk. Whoever stops waiting does not stop the job.
         """
         done: asyncio.Future[T] = self._future()
         self._works.put(Job(done, job))

@@ -21,6 +21,7 @@ from remediator.model.run import Lock
 from remediator.model.words import IncidentStatus, RunStatus
 from remediator.store import Store, StoreError
 from remediator.store.audit import MOST_PROBLEMS, Report, verify
+from remediator.store.chain import GENESIS, link
 from tests.unit.still_clock import NOON, StillClock
 from tests.unit.store.entities import ENTITIES
 from tests.unit.store.given import attempt, episode, event, incident, run, saving
@@ -306,6 +307,29 @@ def test_a_cut_tail_shows_however_much_is_cut_with_it(
     filled: str, hiding: tuple[str, ...], problem: str
 ) -> None:
     assert tampered(filled, CUT, *hiding).problem == problem.format(path=filled)
+
+
+def rewritten(path: str) -> Report:
+    """What an audit says after somebody who knows how the record is made wrote all of one chain anew."""
+    with closing(sqlite3.connect(path)) as connection:
+        events = connection.execute("SELECT seq, body FROM events WHERE chain = 'incident:1' ORDER BY number")
+        head, statements = GENESIS, []
+        for seq, text in events.fetchall():
+            body = text.replace('"actor":"daemon"', '"actor":"alice"')
+            head = link(head, body)
+            quoted = body.replace("'", "''")
+            statements.append(
+                f"UPDATE events SET actor = 'alice', body = '{quoted}', hash = '{head}' WHERE seq = {seq}"
+            )
+    return tampered(path, *statements, f"UPDATE chains SET hash = '{head}' WHERE chain = 'incident:1'")
+
+
+def test_a_chain_that_was_written_anew_does_not_fit_its_seals(filled: str) -> None:
+    assert rewritten(filled).problems == (
+        "seals: seal 1: it was not over these events up to seq 6",
+        "seals: seal 2: it was not over these events up to seq 8",
+        "seals: seal 3: it was not over these events up to seq 9",
+    )
 
 
 def cut_lines(path: Path, lines: int) -> None:

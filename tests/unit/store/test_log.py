@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediator.store import Store, database, thread
-from remediator.store.database import wal_bytes
+from remediator.store.database import checkpoint, open_reader, wal_bytes
 from tests.lab.wait import until
 from tests.unit.store.given import put, run
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import pytest
 
     from tests.unit.still_clock import StillClock
@@ -51,6 +54,30 @@ async def test_under_load_the_log_grows_to_its_limit_and_no_further(
         await store.add_notification(b"x" * 10 * PAGE, "am")
     assert wal_bytes(path) < limit + 20 * PAGE
     assert database_bytes(path) > 800 * PAGE
+    await store.close()
+
+
+async def test_a_reader_in_the_way_does_not_make_every_commit_try_again(
+    path: str, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def counted(connection: sqlite3.Connection) -> None:
+        checkpoint(connection)
+        tries.append(wal_bytes(path))
+
+    monkeypatch.setattr(thread, "WAL_LIMIT", 100 * PAGE)
+    monkeypatch.setattr(thread, "_WAL_STEP", 100 * PAGE)
+    monkeypatch.setattr(thread, "_QUIET_SECONDS", 1000)
+    monkeypatch.setattr(thread, "checkpoint", counted)
+    store = Store.open(path, clock)
+    with closing(open_reader(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM notifications").fetchall()
+        for _ in range(100):
+            await store.add_notification(b"x" * 10 * PAGE, "am")
+    assert 8 <= len(tries) <= 12
+    assert tries[-1] >= 900 * PAGE
     await store.close()
 
 

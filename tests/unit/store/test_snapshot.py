@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,8 +27,6 @@ from tests.unit.still_clock import NOON
 from tests.unit.store.given import approval, attempt, episode, incident, operation, plan, put, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from remediator.store import Store
 
 CLOSED = EpisodeStatus.RESOLVED
@@ -153,6 +152,11 @@ async def test_a_run_that_is_asked_for_is_there_even_if_it_is_finished(store: St
     assert await taken(store, runs=[1]) == {Incident: [(1,)], Run: [(1,)], Plan: [(1,)]}
 
 
+async def test_an_incident_that_is_asked_for_brings_all_along_even_if_it_is_over(store: Store) -> None:
+    await put(store, incident(status=OVER), episode(1, "ab"), run(1))
+    assert await taken(store, incidents=[1]) == {Incident: [(1,)], Episode: [(1,)], Run: [(1,)]}
+
+
 async def test_what_does_not_exist_is_not_there(store: Store) -> None:
     assert await taken(store, fingerprints=["ab"], keys=["k"], incidents=[7], runs=[8]) == {}
 
@@ -163,26 +167,36 @@ async def test_controls_are_always_there(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "most"),
+    ("known", "most"),
     [
-        (lambda reader, names: reader.snapshot(fingerprints=[f"no-{n}" for n in names], keys=names), 3),
-        (lambda reader, names: reader.snapshot(fingerprints=names, keys=names), 10),
+        ([], 3),
+        ([incident(status=OVER), episode(status=CLOSED), run(status=ENDED)], 3),
+        ([incident(), episode(), run()], 10),
     ],
-    ids=["nothing is known", "everything is known"],
+    ids=["unknown", "over", "open"],
 )
 async def test_a_hundred_alerts_take_as_many_statements_as_one(
-    filed: Store, path: str, look: Callable[[Reader, list[str]], Snapshot], most: int
+    filed: Store, path: str, known: list[Any], most: int
 ) -> None:
     names = [f"{number:x}" for number in range(100)]
+
+    def of(entity: Any, number: int, name: str) -> Any:
+        changes = {
+            Incident: {"correlation_key": name},
+            Episode: {"fingerprint": name, "incident_id": number},
+            Run: {"service": name, "incident_id": number},
+        }
+        return replace(entity, id=number, **changes[type(entity)])
+
     for number, name in enumerate(names):
-        await put(filed, incident(number, name), episode(number, name, number), run(number, number, name))
+        await put(filed, *[of(entity, number, name) for entity in known])
     statements: list[str] = []
     with closing(open_reader(path)) as connection:
         connection.set_trace_callback(statements.append)
-        look(Reader(connection), names[:1])
+        Reader(connection).snapshot(fingerprints=names[:1], keys=names[:1])
         of_one = len(statements)
         statements.clear()
-        look(Reader(connection), names)
+        Reader(connection).snapshot(fingerprints=names, keys=names)
     assert of_one <= most
     assert len(statements) == of_one
 

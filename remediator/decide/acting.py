@@ -10,7 +10,6 @@ from remediator.decide.ending import about, cancel_waiting, fires, pass_turn, ve
 from remediator.decide.facts import Request, StoredFacts, WorldFacts
 from remediator.decide.guardrails import Judgement, judge
 from remediator.decide.intake import ASKED, close_episode
-from remediator.decide.outcomes import act_ended, interrupted, probed, verified
 from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
@@ -18,19 +17,6 @@ from remediator.model.run import PAUSE, Approval, ApprovalDecision, Attempt, Con
 from remediator.model.verdict import Allow, Deny, Hold, NeedsApproval, word
 from remediator.model.words import AttemptStatus, Json, Outcome, Reason, RunStatus
 from remediator.model.world import TargetError
-
-__all__ = [  # until the engine asks `outcomes` for the last four
-    "MARGIN",
-    "act_ended",
-    "decide",
-    "interrupted",
-    "plan_failed",
-    "plan_unreadable",
-    "probed",
-    "rule_gone",
-    "triaged",
-    "verified",
-]
 
 MARGIN = timedelta(seconds=5)
 """How long after its timeout an operation is given before its outcome is probed."""

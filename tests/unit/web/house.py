@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from remediator.decide import acting, asking, intake, people
+from remediator.decide import acting, asking, intake, outcomes, people
 from remediator.decide.asking import RefusalError
 from remediator.decide.draft import Draft
 from remediator.decide.facts import WorldFacts
@@ -251,11 +251,11 @@ class StoreDesk:
                 for a in draft.snapshot.all(Attempt)
                 if a.run_id == run_id and a.status is AttemptStatus.INTENT
             )
-            acting.act_ended(draft, run, attempt, RULE, self.policy, result, 0.5)
+            outcomes.act_ended(draft, run, attempt, RULE, self.policy, result, 0.5)
             if isinstance(result, Unknown):
                 run = draft.snapshot.get(Run, run_id)
                 attempt = draft.snapshot.get(Attempt, attempt.id)
-                acting.probed(draft, run, attempt, RULE, self.policy, result)
+                outcomes.probed(draft, run, attempt, RULE, self.policy, result)
             store.save(draft.events)
 
         await self.store.write(job)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from remediator.decide.facts import WorldFacts
     from remediator.decide.verify import Assessment
     from remediator.engine.core import Core
+    from remediator.engine.setup import Setup
     from remediator.model.plan import PlanSpec
     from remediator.model.rule import Rule
     from remediator.model.service import Service
@@ -117,32 +118,34 @@ class Runner:
 
     async def _plan_and_act(self) -> None:
         core, run = self._core, self.run
-        rule = core.book.of(run)
-        if rule is None or core.setup.rules.find(run.rule) is None or run.step >= len(rule.steps):
+        setup = core.setup
+        # Whatever it was begun with: what is still to be done goes by the rules in force.
+        rule = setup.rules.find(run.rule)
+        if rule is None or run.step >= len(rule.steps):
             await self._rule_is_gone(rule)
             return
         try:
-            service = await find_service(run.service, core.setup.services, core.world)
+            service = await find_service(run.service, setup.services, core.world)
             if rule.triage and not run.triaged:
                 run = await self._triage(run, rule, service)
             # In the middle of a plan it is made anew, too: what it was made for may be gone.
             step = rule.steps[run.step]
-            planned = await core.setup.actions[step.action].plan(service, step.params, core.world)
+            planned = await setup.actions[step.action].plan(service, step.params, core.world)
         except TargetError as error:
             refused = error
-            await self._decide(lambda draft, run: acting.plan_failed(draft, run, core.setup.policy, refused))
+            await self._decide(lambda draft, run: acting.plan_failed(draft, run, setup.policy, refused))
             return
         except WorldError as error:
             detail = str(error)
             self._note(
                 await self._decide(
-                    lambda draft, run: acting.plan_unreadable(draft, run, core.setup.policy, detail)
+                    lambda draft, run: acting.plan_unreadable(draft, run, setup.policy, detail)
                 )
             )
             return
         async with self._slots:
             facts = await read_facts(core, run, rule, service, planned.operations)
-            begun = await self._judge(rule, facts, planned)
+            begun = await self._judge(setup, rule, facts, planned)
             if begun is not None:
                 await self._act(rule, begun)
 
@@ -159,14 +162,14 @@ class Runner:
 
         return await self._core.decide(decision, runs=[run.id])
 
-    async def _judge(self, rule: Rule, facts: WorldFacts, planned: PlanSpec | None) -> Act | None:
+    async def _judge(self, setup: Setup, rule: Rule, facts: WorldFacts, planned: PlanSpec) -> Act | None:
         """Decide; returns what to do now, if anything."""
         core, number = self._core, self.run.id
-        policy = core.setup.policy
+        policy = setup.policy
 
         def decision(draft: Draft, transaction: Transaction) -> tuple[Hold | None, Act | None]:
-            if draft.now - facts.read_at > STALE:
-                return None, None  # the writer was busy for long: read the facts anew
+            if draft.now - facts.read_at > STALE or core.setup is not setup:
+                return None, None  # the writer was busy for long, or there was a reload: look anew
             run = draft.snapshot.get(Run, number)
             history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
             judgement = acting.decide(draft, run, rule, policy, facts, history, planned)

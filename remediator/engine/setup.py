@@ -43,14 +43,18 @@ class Setup:
 
 
 class RuleBook:
-    """The rules in force, and those older ones that runs under way were planned with."""
+    """The rules in force, and those older ones by which runs under way have acted.
+
+    What is still to be done always goes by the rules in force. Whether what was done has helped is
+    judged by the rule that it was done by.
+    """
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self._older: dict[tuple[str, str], Rule] = {}
 
     def replace(self, rules: RuleSet, unfinished: Iterable[Run]) -> None:
-        """Put new rules in force; what runs under way go by is kept."""
+        """Put new rules in force; those that runs under way may have acted by are kept."""
         self._older = {
             (run.rule, run.rule_version): rule
             for run in unfinished
@@ -59,10 +63,9 @@ class RuleBook:
         self.rules = rules
 
     def of(self, run: Run) -> Rule | None:
-        """The rule that a run goes by; None if its rule is gone.
+        """The rule by which a run has acted; None if its rule is gone.
 
-        After a restart the version that it was planned with may be unknown: then the rule of that
-        name as it is now, which makes another plan and asks people anew.
+        After a restart that version may be unknown: then the rule of that name as it is now.
         """
         current = self.rules.find(run.rule)
         if current is not None and current.version == run.rule_version:

@@ -119,6 +119,8 @@ class House:
         self.store.on_commit(self._hear)
         self.monitoring = Monitoring(self.clock, self.alertmanager, self.post)
         self.fate = Fate()
+        self.reads: str | None = None
+        """What a reload finds in the rule file, if that is not what is in force."""
         self.deaths = 0
         self.twice: set[int] = set()
         """Messages that may have been sent twice, for the daemon died while they were under way."""
@@ -170,7 +172,7 @@ class House:
             clock=self.clock,
             metrics=self._metrics,
             setup=self.setup,
-            load=lambda: self.setup,
+            load=self._read,
         )
         await self._engine.start()
 
@@ -230,6 +232,13 @@ class House:
         if self._life is not None:
             self._life.spare(task)
         return task
+
+    def _read(self) -> Setup:
+        return replace(self.setup, rules=self.load(self.reads)) if self.reads else self.setup
+
+    def write(self, rules: str) -> None:
+        """Other rules from the next start or reload on."""
+        self.setup = self.witness.setup = replace(self.setup, rules=self.load(rules))
 
     def load(self, rules: str) -> RuleSet:
         """A rule file, read as the daemon reads it."""

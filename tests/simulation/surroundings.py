@@ -166,7 +166,8 @@ class Monitoring:
         alertmanager = self._alertmanager
         mark = ""
         ill_since = None
-        told, told_at = False, self._clock.now()
+        posted = told = False
+        told_at = self._clock.now()
         while True:
             await self._clock.sleep(self.scrape)
             now = self._clock.now()
@@ -178,7 +179,9 @@ class Monitoring:
             if not mark or alertmanager.muted(mark):
                 continue
             fires, waited = alertmanager.fires(mark), now - told_at
-            begins, ends = fires and not told, told and not fires and waited >= self.GROUP_INTERVAL
-            repeats = fires and waited >= self.REPEAT
-            if (begins or ends or repeats) and await self.post(alertmanager.notification(mark)):
-                told, told_at = fires, now
+            begins, ends = fires and not told, posted and not fires and waited >= self.GROUP_INTERVAL
+            if not (begins or ends or (fires and waited >= self.REPEAT)):
+                continue
+            posted = True  # whoever broke off may have taken it
+            if await self.post(alertmanager.notification(mark)):
+                posted, told, told_at = fires, fires, now

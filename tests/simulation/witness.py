@@ -18,6 +18,7 @@ from tests.unit.decide.invariants import HAVE_LOCK, OPEN_ATTEMPTS, check_begun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from remediator.clock import Clock
     from remediator.engine.setup import Setup
@@ -192,11 +193,11 @@ def told(event: Event) -> str:
     return f"{event.at:%d %H:%M:%S} {event.chain} {event.kind} by {event.actor} {shown}"
 
 
-def digest(events: Sequence[Event]) -> str:
-    """One text for all that happened, down to each row, but for the identity of the database."""
+def digest(events: Sequence[Event], folder: Path) -> str:
+    """One text for all that happened, down to each row, wherever the folder is and whatever the database."""
     whole = hashlib.sha256()
     for event in events:
         data = {key: value for key, value in event.data.items() if key != "identity"}
-        whole.update(repr((event.at, event.chain, event.kind, event.actor, data)).encode())
-        whole.update(repr((event.puts, event.deletes)).encode())
+        body = (event.at, event.chain, event.kind, event.actor, data, event.puts, event.deletes)
+        whole.update(repr(body).replace(str(folder), "").encode())
     return whole.hexdigest()

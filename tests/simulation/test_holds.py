@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from remediator.decide.policy import Policy
+from remediator.decide.policy import Policy, SeverityPolicy
 from remediator.engine.face import Conflict, Draining
 from remediator.model.rule import Budget
-from remediator.model.words import Reason, RunStatus
+from remediator.model.words import Mode, Reason, RunStatus, Severity
 from remediator.model.world import WorldError
 from tests.simulation.given import RESTART, rule, rules
 from tests.simulation.house import MINUTE, House
@@ -407,3 +408,63 @@ async def test_without_an_api_all_that_was_posted_is_read_before_anything_is_don
         run = await house.finished()
         assert run.reason == "resolved"
         assert house.docker.restarts == []
+
+
+async def test_one_that_is_held_back_lets_the_next_in_line_act(build: Callable[..., House]) -> None:
+    names = ("a", "b", "c")
+    limits = dict(zip(names, ("", "budget: [1/6h]", ""), strict=True))
+    written = rules(*(rule(name, alert=name, guardrails=limits[name], steps=(SHORT,)) for name in names))
+    async with build(written) as house:
+        spent = await house.fire(alert="b")
+        await house.until(lambda: house.docker.restarts)
+        await house.resolve(spent)
+        await house.finished("b")
+
+        await house.wait(minutes=1)
+        marks = {name: await house.fire(alert=name) for name in names}
+        await house.held(Reason.LOCKED, "c")
+        await house.resolve(marks["a"])
+        first = await house.finished("a")
+        await house.until(lambda: house.attempts("c"))
+        assert house.run("b").hold_reason is Reason.BUDGET
+        assert house.attempts("c")[0].intent_at - first.finished_at < SOON
+
+
+async def test_one_that_waits_for_people_lets_the_next_in_line_act(build: Callable[..., House]) -> None:
+    written = rules(
+        rule("a", alert="a", guardrails="", steps=(SHORT,)),
+        rule("b", alert="b", guardrails="", more="mode: approve"),
+        rule("c", alert="c", guardrails=""),
+    )
+    async with build(written) as house:
+        mark = await house.fire(alert="a")
+        await house.until(lambda: house.docker.restarts)
+        # The other two come to wait for the service, not yet for people.
+        await house.fire(alert="b")
+        await house.fire(alert="c")
+        await house.held(Reason.LOCKED, "b")
+        await house.held(Reason.LOCKED, "c")
+        await house.resolve(mark)
+        first = await house.finished("a")
+        await house.until(lambda: house.attempts("c"))
+        assert house.run("b").status is RunStatus.AWAITING_APPROVAL
+        assert house.attempts("c")[0].intent_at - first.finished_at < SOON
+
+
+async def test_the_first_to_come_due_is_not_waited_for_until_the_next_minute(
+    build: Callable[..., House],
+) -> None:
+    policy = Policy(
+        severities={
+            **Policy().severities,
+            Severity.P0: SeverityPolicy(mode=Mode.APPROVE, approval_expires=timedelta(seconds=20)),
+        }
+    )
+    async with build(rules(rule(severity="P0")), policy=policy) as house:
+        await house.wait(seconds=1)
+        await house.fire()
+        await house.wait(minutes=3, seconds=2)
+        expired = [event.at for event in house.witness.events if event.kind == "approval.expired"]
+        pauses = [second - first for first, second in itertools.pairwise(expired)]
+        assert len(expired) == 9
+        assert set(pauses) == {timedelta(seconds=20)}

@@ -251,3 +251,29 @@ def mend(house: House) -> None:
     """What the failover brings about: the container that could not be cured is well."""
     box = house.docker.box("app-web-1")
     box.broken = box.incurable = False
+
+
+@pytest.mark.parametrize("alertmanager", [True, False])
+async def test_a_notification_that_comes_late_is_about_what_is_over(
+    build: Callable[..., House], alertmanager: bool
+) -> None:
+    async with build(rules(), alertmanager=alertmanager) as house:
+        await house.fire()
+        await house.until(lambda: house.docker.restarts)
+        old_firing = house.alertmanager.notification()
+        await house.wait(seconds=10)
+        house.alertmanager.resolve(*house.alertmanager.marks())
+        old_resolved = house.alertmanager.notification()
+        assert await house.post(old_resolved)
+        await house.finished()
+        await house.wait(minutes=30)
+
+        assert await house.post(old_firing)
+        assert (len(house.runs()), len(house.incidents())) == (1, 1), "it fired before it was resolved"
+
+        await house.fire()
+        await house.until(lambda: len(house.docker.restarts) == 2)
+        assert await house.post(old_resolved)
+        await house.wait(seconds=10)
+        assert house.incidents()[-1].open, "that end was the end of the alert before"
+        assert house.kinds().count("episode.closed") == 1

@@ -181,7 +181,7 @@ class Timer:
     """Something to look at again at a time of day; survives a restart."""
 
     key: str
-    """`run:ID` (wake a held run) or `approval:ID` (its expiry)."""
+    """`approval:ID`: its expiry. When to look at a held run again is not kept: a start looks at all."""
     due_at: datetime
 
 

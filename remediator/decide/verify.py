@@ -13,6 +13,7 @@ class Look:
     """One look after the act."""
 
     at: datetime
+    """The moment that it tells of: when it began, however long it took."""
     alert: Literal["firing", "gone", "unknown", "none"]
     """`none`: there is no alert to ask for (a run by hand)."""
     healthy: bool | None

@@ -136,6 +136,7 @@ class Engine:
                 first = str(error.problems[0]).splitlines()[0]
                 told = f"the last reload was refused ({len(error.problems)} mistakes, first {first})"
                 self._readiness.rules_error = told
+                self._readiness.forget()
                 log.error("the rules are not reloaded; the old ones stay in force", error=str(error))
                 errors = [str(problem).splitlines()[0] for problem in error.problems[:20]]
                 await core.decide(

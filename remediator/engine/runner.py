@@ -104,7 +104,10 @@ class Runner:
                     await self._probe()
                 case RunStatus.VERIFYING:
                     await self._verify()
-                case RunStatus.AWAITING_APPROVAL | RunStatus.UNKNOWN:
+                case RunStatus.AWAITING_APPROVAL:
+                    if await self._rule_in_force() is not None:
+                        await self.changed.wait()
+                case RunStatus.UNKNOWN:
                     await self.changed.wait()
                 case RunStatus.FINISHED:
                     return
@@ -119,10 +122,8 @@ class Runner:
     async def _plan_and_act(self) -> None:
         core, run = self._core, self.run
         setup = core.setup
-        # Whatever it was begun with: what is still to be done goes by the rules in force.
-        rule = setup.rules.find(run.rule)
-        if rule is None or run.step >= len(rule.steps):
-            await self._rule_is_gone(rule)
+        rule = await self._rule_in_force()
+        if rule is None:
             return
         try:
             service = await find_service(run.service, setup.services, core.world)
@@ -281,10 +282,15 @@ class Runner:
         policy = self._core.setup.policy
         await self._decide(lambda draft, run: outcomes.verified(draft, run, rule, policy, assessment))
 
-    async def _rule_is_gone(self, rule: Rule | None) -> None:
+    async def _rule_in_force(self) -> Rule | None:
+        """The rule as it is now, by which goes what is still to be done; if it is gone, the run ends."""
+        rule = self._core.setup.rules.find(self.run.rule)
+        if rule is not None and self.run.step < len(rule.steps):
+            return rule
         policy = self._core.setup.policy
         detail = "its ladder has become shorter" if rule else "it is no longer among the rule files"
         await self._decide(lambda draft, run: acting.rule_gone(draft, run, policy, detail))
+        return None
 
     async def _decide(self, decision: Callable[[Draft, Run], T]) -> T:
         """Run a decision about this run, as it stands when the decision is made."""

@@ -44,9 +44,9 @@ class Program:
         """Let it wait, whoever calls it from now on."""
         (self.folder / "held").touch()
 
-    def release(self) -> None:
+    def release(self, missing_ok: bool = False) -> None:
         """Let it go on."""
-        (self.folder / "held").unlink()
+        (self.folder / "held").unlink(missing_ok)
 
     def calls(self) -> int:
         """How often it was begun."""

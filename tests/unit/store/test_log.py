@@ -76,8 +76,8 @@ async def test_a_reader_in_the_way_does_not_make_every_commit_try_again(
         reader.execute("SELECT * FROM notifications").fetchall()
         for _ in range(100):
             await store.add_notification(b"x" * 10 * PAGE, "am")
-    assert 8 <= len(tries) <= 12
-    assert tries[-1] >= 900 * PAGE
+    assert 2 <= len(tries) <= 20
+    assert tries[-1] >= 800 * PAGE
     await store.close()
 
 

@@ -23,9 +23,9 @@ class Received:
 
 
 class Sink:
-    """Listens on a free port of loopback, answers *status*, keeps everything in *received*."""
+    """Listens on a port of loopback (0: a free one), answers *status*, keeps everything in *received*."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, port: int = 0) -> None:
         self.status = status
         self.received: list[Received] = []
         sink = self
@@ -41,7 +41,7 @@ class Sink:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
                 """Stay quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from remediator.store import Store
 from tests.unit.still_clock import StillClock
+from tests.unit.store.day import fill
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,3 +43,25 @@ async def filed(path: str, clock: StillClock) -> AsyncIterator[Store]:
     opened = Store.open(path, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that was filled and closed; to be copied, not changed."""
+    path = tmp_path_factory.mktemp("whole") / "remediator.db"
+
+    async def make() -> None:
+        store = Store.open(str(path), StillClock())
+        await fill(store)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def filled(whole: Path, path: str) -> str:
+    """The path of a store that was filled and closed."""
+    shutil.copy(whole, path)
+    shutil.copy(f"{whole}.seals", f"{path}.seals")
+    return path

@@ -5,89 +5,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remediator.model.run import Lock
-from remediator.model.words import IncidentStatus, RunStatus
 from remediator.store import Store, StoreError
 from remediator.store.audit import MOST_PROBLEMS, Report, verify
 from remediator.store.chain import GENESIS, link
-from tests.unit.still_clock import NOON, StillClock
+from tests.unit.still_clock import StillClock
+from tests.unit.store.day import fill, tampered
 from tests.unit.store.entities import ENTITIES
-from tests.unit.store.given import attempt, episode, event, incident, run, saving
-
-if TYPE_CHECKING:
-    from remediator.store import Transaction
-
-
-async def fill(store: Store) -> None:
-    """A short day: two incidents, two seals, and something after the last one."""
-    for body in (b"first", b"second"):
-        number = await store.add_notification(body, "am")
-
-        def take_in(transaction: Transaction, number: int = number) -> None:
-            (notification, *_) = transaction.pending_notifications(1)
-            transaction.save([event(notification=number, sha256=notification.sha256)])
-            transaction.mark_processed(number)
-
-        await store.write(take_in)
-    evidence = await store.write(lambda transaction: transaction.add_evidence(b"a log", "text/plain"))
-    lock = Lock(service="web", run_id=1, since=NOON)
-    await store.write(saving(event(incident(1), incident_id=1), event(run(1), incident_id=1)))
-    await store.write(
-        saving(event(attempt(1), lock, run(1, triaged=True, evidence=(evidence,)), incident_id=1))
-    )
-    await store.write(saving(event(incident(2, "db"), episode(2, incident_id=2), incident_id=2)))
-    await store.seal()
-    await store.write(saving(event(run(1, status=RunStatus.VERIFYING), incident_id=1)))
-    await store.write(saving(event(incident(2, "db", status=IncidentStatus.RESOLVED), incident_id=2)))
-    await store.seal()
-    await store.write(saving(event(deletes=(lock,), incident_id=1)))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that was filled and closed; to be copied, not changed."""
-    path = tmp_path_factory.mktemp("whole") / "remediator.db"
-
-    async def make() -> None:
-        store = Store.open(str(path), StillClock())
-        await fill(store)
-        await store.close()
-
-    asyncio.run(make())
-    return path
-
-
-@pytest.fixture
-def filled(whole: Path, path: str) -> str:
-    """The path of a store that was filled and closed."""
-    shutil.copy(whole, path)
-    shutil.copy(f"{whole}.seals", f"{path}.seals")
-    return path
-
-
-def tampered(path: str, *statements: str) -> Report:
-    """What an audit says after somebody with the file in his hands ran these statements."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            assert connection.execute(statement).rowcount != 0, "nothing was changed"
-        for _, text in triggers:
-            connection.execute(text)
-    return verify(path)
+from tests.unit.store.given import event, incident, saving
 
 
 def test_what_the_store_wrote_is_whole(filled: str) -> None:
@@ -271,44 +206,6 @@ def test_a_changed_seal_is_named(filled: str, statement: str, problem: str) -> N
     assert report.problem.startswith(problem)
 
 
-CUT = "DELETE FROM events WHERE seq > 7"
-FORGET = "UPDATE sqlite_sequence SET seq = 7 WHERE name = 'events'"
-UNSEAL = "DELETE FROM seals WHERE last_seq > 7"
-"""Seals 2 and 3."""
-SHORTEN = (
-    "UPDATE chains SET number = 4, hash = (SELECT hash FROM events WHERE seq = 7) WHERE chain = 'incident:1'",
-    "UPDATE chains SET number = 1, hash = (SELECT hash FROM events WHERE seq = 6) WHERE chain = 'incident:2'",
-)
-TURN_BACK = (
-    "INSERT INTO locks VALUES ('web', 1, '2026-03-01T12:00:00.000000Z')",
-    "UPDATE incidents SET status = 'open' WHERE id = 2",
-)
-
-
-@pytest.mark.parametrize(
-    ("hiding", "problem"),
-    [
-        ((), "events: the record ends with seq 7, but the last seq that was given is 9: its tail was cut"),
-        (
-            (FORGET,),
-            "seals: seal 2 is over the events up to seq 8, but the record ends with seq 7: its tail was cut",
-        ),
-        ((FORGET, UNSEAL), "chains chain='incident:1': it ends with event 5, the events with event 4"),
-        ((FORGET, UNSEAL, *SHORTEN), "incidents id=2: column status is 'resolved', the record says 'open'"),
-        (
-            (FORGET, UNSEAL, *SHORTEN, *TURN_BACK),
-            "seals: seal 2, over the events up to seq 8, is in the file {path}.seals "
-            "and not in the database: its tail was cut",
-        ),
-    ],
-    ids=["only the events", "and their number", "and the seals", "and the heads", "and the state"],
-)
-def test_a_cut_tail_shows_however_much_is_cut_with_it(
-    filled: str, hiding: tuple[str, ...], problem: str
-) -> None:
-    assert tampered(filled, CUT, *hiding).problem == problem.format(path=filled)
-
-
 def rewritten(path: str) -> Report:
     """What an audit says after somebody who knows how the record is made wrote all of one chain anew."""
     with closing(sqlite3.connect(path)) as connection:
@@ -330,36 +227,6 @@ def test_a_chain_that_was_written_anew_does_not_fit_its_seals(filled: str) -> No
         "seals: seal 2: it was not over these events up to seq 8",
         "seals: seal 3: it was not over these events up to seq 9",
     )
-
-
-def cut_lines(path: Path, lines: int) -> None:
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
-
-
-@pytest.mark.parametrize("left", [0, 1, 2])
-def test_a_cut_file_of_seals_is_named(filled: str, left: int) -> None:
-    file = Path(f"{filled}.seals")
-    cut_lines(file, left)
-    problem = verify(filled).problem
-    assert problem is not None
-    assert problem.startswith(f"seals file {file}: seal {left + 1} is missing, the database has it")
-
-
-def test_a_file_of_seals_that_is_gone_is_named(filled: str) -> None:
-    file = Path(f"{filled}.seals")
-    file.unlink()
-    problem = verify(filled).problem
-    assert problem is not None
-    assert problem.startswith(f"seals file {file}: seal 1 is missing")
-
-
-def test_a_changed_line_of_the_seals_is_named(filled: str) -> None:
-    file = Path(f"{filled}.seals")
-    lines = file.read_text().splitlines(keepends=True)
-    file.write_text(lines[0] + lines[1].replace('"last_seq":8', '"last_seq":7') + lines[2])
-    assert verify(filled).problem == f"seals file {file}: seal 2 is not seal 2 of the database"
-    file.write_text(lines[0] + "nonsense\n")
-    assert verify(filled).problem == f"seals file {file}: this line is not a seal: b'nonsense\\n'"
 
 
 def test_a_notification_changed_with_its_hash_is_named(filled: str) -> None:

@@ -25,6 +25,7 @@ from remediator.world.targets import find_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from typing import Literal
 
     from remediator.engine.core import Core
@@ -114,9 +115,11 @@ class Watch:
                 reason=Reason.RULE_GONE,
                 detail="the rule that says how to verify is gone",
             )
-        (alert, told), (healthy, detail) = await asyncio.gather(self._alert(), self._health())
+        begun = self._core.clock.now()
+        (alert, told, asked_at), (healthy, detail) = await asyncio.gather(self._alert(), self._health())
         look = Look(
-            at=self._core.clock.now(),
+            # Of what came later nothing was seen, though the look went on.
+            at=min(begun, asked_at),
             alert=alert,
             healthy=healthy,
             detail="; ".join(part for part in (told, detail) if part),
@@ -131,28 +134,31 @@ class Watch:
         before, self._episodes = self._episodes, frozenset(self._core.alarms.of(self._run).values())
         return bool(self._episodes - before)
 
-    async def _alert(self) -> tuple[Literal["firing", "gone", "unknown", "none"], str]:
+    async def _alert(self) -> tuple[Literal["firing", "gone", "unknown", "none"], str, datetime]:
+        """The state of the run's alerts, what to say of it, and since when it may be out of date."""
         core, run = self._core, self._run
+        now = core.clock.now()
         firing = core.alarms.of(run)
         fingerprints = self._fingerprints | firing.keys()
         if not fingerprints:
-            return "none", ""
+            return "none", "", now
         if core.world.alerts is None:
             # A missing `resolved` proves nothing: it may be late, or lost.
-            return ("unknown", "no webhook has told of its end") if firing else ("gone", "")
+            return ("unknown", "no webhook has told of its end", now) if firing else ("gone", "", now)
         # Shared with everybody who asks, but never older than the act itself.
-        age = min(core.setup.verify_interval / 2, core.clock.now() - (run.verify_from or self._started))
+        age = min(core.setup.verify_interval / 2, now - (run.verify_from or self._started))
         age = max(age, timedelta(0))
         asked = (core.world.alerts.sighting(fp, age) for fp in sorted(fingerprints))
         sightings = await asyncio.gather(*asked)
         states = {sighting.state for sighting in sightings}
+        at = min(sighting.at for sighting in sightings)
         if "firing" in states:
-            return "firing", "the alert still fires"
+            return "firing", "the alert still fires", at
         if "unknown" in states:
-            return "unknown", "Alertmanager cannot tell whether the alert fires"
+            return "unknown", "Alertmanager cannot tell whether the alert fires", at
         if "muted" in states:
-            return "unknown", "the alert is muted in Alertmanager, so nobody can see its end"
-        return "gone", ""
+            return "unknown", "the alert is muted in Alertmanager, so nobody can see its end", at
+        return "gone", "", at
 
     async def _health(self) -> tuple[bool | None, str]:
         core, spec = self._core, self._spec

@@ -277,3 +277,25 @@ async def test_a_notification_that_comes_late_is_about_what_is_over(
         await house.wait(seconds=10)
         assert house.incidents()[-1].open, "that end was the end of the alert before"
         assert house.kinds().count("episode.closed") == 1
+
+
+async def test_what_begins_again_while_it_is_looked_at_gets_a_run_of_its_own(
+    build: Callable[..., House],
+) -> None:
+    at_once = "{restart: {}, verify: {healthy: true, resolved_within: 5m}}"
+    async with build(rules(rule(steps=(at_once,), guardrails="cooldown: 1m"))) as house:
+        mark = await house.fire()
+        await house.is_now(RunStatus.VERIFYING)
+        await house.wait(seconds=5)
+        house.docker.disturb("ping", delay=20)  # the next look takes this long
+        house.alertmanager.resolve(mark)
+        await house.wait(seconds=10)
+        assert await house.post(house.alertmanager.notification(mark))
+        await house.wait(seconds=2)
+        await house.fire()
+
+        await house.until(lambda: len(house.runs()) == 2, within=MINUTE)
+        first, _ = house.runs()
+        assert first.outcome == "succeeded"
+        assert len(house.incidents()) == 1, "it never ended as far as anybody was told"
+        await house.until(lambda: len(house.docker.restarts) == 2, within=2 * MINUTE)

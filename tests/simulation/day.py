@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAMES = ("web", "api", "db", "cache")
 PEOPLE = ("alice", "bob")
-LENGTH = 50 * MINUTE
+LENGTH = 45 * MINUTE
 
 COMMANDS = [
     CommandSpec(name="flush", argv=("/usr/bin/flush",), timeout=timedelta(seconds=40), repeatable=True),

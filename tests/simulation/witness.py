@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from remediator.model.alert import Episode
 from remediator.model.run import Approval, Attempt, Incident, Lock, Message, Run
 from remediator.model.snapshot import Snapshot
-from remediator.model.words import ApprovalStatus, AttemptStatus, RunStatus
+from remediator.model.words import ApprovalStatus, AttemptStatus, Outcome, RunStatus
 from tests.unit.decide.invariants import HAVE_LOCK, OPEN_ATTEMPTS, check_begun
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class Witness:
                 for entity in event.puts:
                     if isinstance(entity, Run):
                         self._check_run(self.state.get(Run, entity.id))
+                    elif isinstance(entity, Episode) and entity.firing and entity.rule is not None:
+                        alive = self._alive[entity.incident_id, entity.rule]
+                        assert alive, f"episode {entity.id} opens, and no run is there for it"
         except AssertionError as error:
             self._note(f"{error} (commit of {', '.join(event.kind for event in events)})")
         self.events += events
@@ -134,10 +137,13 @@ class Witness:
 
     def _check_alert(self, attempt: Attempt) -> None:
         run = self.state.get(Run, attempt.run_id)
-        assert run.by_hand or any(
+        assert run.by_hand or self._fires(run), f"run {run.id} acts, and its alert is over"
+
+    def _fires(self, run: Run) -> bool:
+        return any(
             e.firing and e.incident_id == run.incident_id and e.rule == run.rule
             for e in self.state.all(Episode)
-        ), f"run {run.id} acts, and its alert is over"
+        )
 
     def _follow(self, event: Event) -> None:
         for entity in event.puts:
@@ -167,6 +173,8 @@ class Witness:
             assert lock and lock.run_id == run.id, f"run {run.id} is {run.status} without its lock"
         if run.finished:
             assert lock is None or lock.run_id != run.id, f"run {run.id} has ended, and keeps its lock"
+        if run.outcome is Outcome.SUCCEEDED and self._fires(run):
+            assert alive, f"run {run.id} succeeds while its alert fires, and nobody goes on"
         if run.status in (RunStatus.ACTING, RunStatus.PLANNING, RunStatus.AWAITING_APPROVAL):
             assert self.state.get(Incident, run.incident_id).open, "a run goes on in a resolved incident"
 

@@ -179,7 +179,9 @@ def main(argv: list[str]) -> int:
         print("The demo asks you a question, and there is no terminal to ask on: add --yes", file=sys.stderr)
         return 2
     console = Console(width=WIDTH, highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Named, because a process that was started in the background would not hear Ctrl-C otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     console.print("[bold]Remediator[/]: a demo on this machine, of about a minute. Ctrl-C ends it cleanly.")
     try:
         with scene(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.house import in_order, rules
 from tests.lab.wait import until_sync
 
@@ -12,10 +14,13 @@ if TYPE_CHECKING:
 
     from tests.integration.house import House
 
+# The loop itself runs with both versions; what is told here lies in the daemon.
+pytestmark = pytest.mark.parametrize("lab_version", ["new"], indirect=True)
+
 
 def test_killed_between_intent_and_act(build: Callable[..., House]) -> None:
     """The act did not happen: it is done once, as a new attempt through the guardrails."""
-    house = build(rules("P1"), crash_at="after_intent")
+    house = build(rules("P1"), crash_at="after_intent", hasty=True)
     daemon = house.daemon
 
     house.service.crash()
@@ -35,7 +40,7 @@ def test_killed_between_intent_and_act(build: Callable[..., House]) -> None:
 
 def test_killed_between_act_and_record(build: Callable[..., House]) -> None:
     """The act did happen: it is found done, not done again, and verified."""
-    house = build(rules("P1"), crash_at="after_apply")
+    house = build(rules("P1"), crash_at="after_apply", hasty=True)
     daemon = house.daemon
 
     house.service.crash()

@@ -31,8 +31,10 @@ from tests.lab.process import Server
 from tests.lab.wait import until_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from prometheus_client.metrics_core import Metric
 
     from tests.lab.engine import Engine
 
@@ -210,8 +212,12 @@ class Daemon(Server):
         return [event["kind"] for event in self.events(chain)]
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels; 0 without any."""
-        return sum(value for found, having, value in self._samples() if _fits(found, having, name, labels))
+        """The sum of a metric's samples that have these labels; 0 without any. LabError for another name."""
+        families = self._families()
+        if not any(name.startswith(family.name) for family in families):
+            raise LabError(f"there is no metric {name}")
+        samples = (sample for family in families for sample in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
     def wait_metric(self, name: str, value: float, seconds: float = SECONDS, **labels: str) -> None:
         """Until a metric has reached this value."""
@@ -305,13 +311,11 @@ class Daemon(Server):
             if before is None:
                 return found
 
-    def _samples(self) -> Iterator[tuple[str, dict[str, str], float]]:
+    def _families(self) -> list[Metric]:
         answer = self.ask("GET", "/metrics", by=None)
         if not answer.ok:
             raise LabError(f"/metrics: {answer}")
-        for family in text_string_to_metric_families(answer.body.decode()):
-            for sample in family.samples:
-                yield sample.name, sample.labels, sample.value
+        return list(text_string_to_metric_families(answer.body.decode()))
 
     def _wait(self, look: Any, what: str, seconds: float, having: Mapping[str, object]) -> Form:
         """The first of a list that has these values; the error shows the list as it was last."""
@@ -339,7 +343,3 @@ def _granted(answer: Answer) -> Any:
     if not answer.ok:
         raise LabError(f"the daemon answered {answer}")
     return answer.json()
-
-
-def _fits(found: str, having: Mapping[str, str], name: str, labels: Mapping[str, str]) -> bool:
-    return found == name and labels.items() <= having.items()

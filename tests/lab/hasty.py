@@ -16,7 +16,7 @@ from remediator.actions import command, restart
 from remediator.cli import main as remediator
 from remediator.decide import acting
 from remediator.decide.guardrails import alert_state, paused
-from remediator.engine import outbox, runner
+from remediator.engine import outbox, reconciler, runner
 from remediator.world.docker import engine
 from tests.lab import crashing
 
@@ -28,6 +28,7 @@ SHORT: tuple[tuple[Any, str, Any], ...] = (
     (alert_state, "RECHECK", timedelta(seconds=1)),
     (paused, "FILE_RECHECK", timedelta(seconds=1)),
     (outbox, "FIRST_PAUSE", 0.5),
+    (reconciler, "RETRY", timedelta(seconds=0.5)),
     (runner, "PROBE_PAUSE", 0.5),
     (engine, "ACT_SECONDS", 2.0),
 )

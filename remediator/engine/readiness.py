@@ -76,7 +76,7 @@ class ReadinessCheck:
         told = "; ".join(f"{address}: {error}" for address, error in seen.errors.items())
         if not core.reconciled:
             return Check(ok=False, detail=told or "not held against Alertmanager since the start")
-        return Check(ok=seen.complete or bool(seen.alerts), detail=told)
+        return Check(ok=seen.answered, detail=told)
 
 
 async def _engine(engine: Engine) -> Check:

@@ -60,11 +60,10 @@ class Reconciler:
             return
         seen = await core.world.alerts.look(timedelta(0))
         self._tell_errors(seen)
-        answered = seen.complete or bool(seen.alerts)
         opened = await self._take_in(seen)
         closed = await self._close_absent(seen) if seen.complete else 0
         core.metrics.reconciles.labels("ok" if seen.complete else "failed").inc()
-        first = answered and not core.reconciled
+        first = seen.answered and not core.reconciled
         if first or opened or closed:
             await self._record(first, opened, closed, seen)
         if first:

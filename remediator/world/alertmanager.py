@@ -80,6 +80,8 @@ class _Heard:
     alerts: tuple[SeenAlert, ...] = ()
     problem: str | None = None
     """Why it proves no absence."""
+    answered: bool = False
+    """Whether it told of alerts at all."""
 
 
 class AlertmanagerClients:
@@ -158,7 +160,13 @@ class AlertmanagerClients:
             for asker, one in zip(self._askers, heard, strict=True)
             if one.problem is not None
         }
-        seen = AlertsSeen(at=at, alerts=_merged(heard), complete=not errors, errors=errors)
+        seen = AlertsSeen(
+            at=at,
+            alerts=_merged(heard),
+            complete=not errors,
+            errors=errors,
+            answered=any(one.answered for one in heard),
+        )
         self._last = asked, seen
 
     async def _ask(self, asker: Asker) -> _Heard:
@@ -173,7 +181,7 @@ class AlertmanagerClients:
             found, unreadable = await asyncio.to_thread(_read_alerts, alerts.told, now)
         else:
             found, unreadable = _read_alerts(alerts.told, now)
-        return _Heard(found, unreadable or await self._unsettled(asker))
+        return _Heard(found, unreadable or await self._unsettled(asker), answered=True)
 
     async def _unsettled(self, asker: Asker) -> str | None:
         """Why it may not have heard of every alert yet. To be asked last, or a restart could slip in."""

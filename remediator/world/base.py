@@ -148,6 +148,8 @@ class AlertsSeen:
     """Only then is an alert that is missing here proven absent."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Alertmanager's address -> why its answer is missing or proves no absence."""
+    answered: bool = True
+    """Whether at least one of them told what it knows, however little that proves."""
 
 
 class Alertmanagers(Protocol):

@@ -163,6 +163,22 @@ def test_nothing_is_done_before_an_alertmanager_has_answered(
     assert mend.calls() == 1
 
 
+def test_one_that_answers_is_enough_to_be_ready_though_it_proves_nothing_yet(
+    start: Callable[..., Daemon], start_alertmanager: Callable[..., Alertmanager], mend: Program
+) -> None:
+    """The whole stack was started a moment ago, and a second Alertmanager is still to come."""
+    first, second = start_alertmanager(), start_alertmanager()
+    second.stop()
+    daemon = start(first, second, alertmanager_settle="5m")
+    detail = _ready(daemon)["alertmanager"]["detail"]
+    assert f"{first.url}: it was started" in detail
+    assert second.url in detail
+
+    first.fire(BROKEN)
+    daemon.wait_run(status="verifying")
+    assert mend.calls() == 1
+
+
 def test_a_silenced_alert_is_not_acted_on_until_the_silence_is_over(
     start: Callable[..., Daemon], start_alertmanager: Callable[..., Alertmanager], mend: Program
 ) -> None:

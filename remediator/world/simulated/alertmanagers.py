@@ -96,7 +96,8 @@ class SimulatedAlertmanagers:
         """Every alert that fires or is muted."""
         now = self.clock.now()
         if self.unreachable is not None:
-            return AlertsSeen(at=now, alerts={}, complete=False, errors={ADDRESS: self.unreachable})
+            errors = {ADDRESS: self.unreachable}
+            return AlertsSeen(at=now, alerts={}, complete=False, errors=errors, answered=False)
         # Whoever lets an alert fire need not repeat it: it goes on until it is resolved.
         alive = {mark: alert for mark, alert in self._alerts.items() if mark not in self._resolved}
         return AlertsSeen(at=now, alerts=alive, complete=True)

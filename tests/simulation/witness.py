@@ -63,9 +63,8 @@ class Witness:
                 for entity in event.puts:
                     if isinstance(entity, Run):
                         self._check_run(self.state.get(Run, entity.id))
-                    elif isinstance(entity, Episode) and entity.firing and entity.rule is not None:
-                        alive = self._alive[entity.incident_id, entity.rule]
-                        assert alive, f"episode {entity.id} opens, and no run is there for it"
+                    elif isinstance(entity, Episode):
+                        self._check_episode(self.state.get(Episode, entity.id))
         except AssertionError as error:
             self._note(f"{error} (commit of {', '.join(event.kind for event in events)})")
         self.events += events
@@ -160,6 +159,11 @@ class Witness:
                 (alive.discard if entity.finished else alive.add)(entity.id)
         for entity in event.deletes:
             self.state.delete(entity)
+
+    def _check_episode(self, episode: Episode) -> None:
+        if episode.firing and episode.rule is not None:
+            alive = self._alive[episode.incident_id, episode.rule]
+            assert alive, f"episode {episode.id} opens, and no run is there for it"
 
     def _check_run(self, run: Run) -> None:
         alive = self._alive[run.incident_id, run.rule]

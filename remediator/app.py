@@ -193,19 +193,25 @@ class Daemon:
 async def run(path: Path) -> None:
     """Run the daemon until SIGTERM or SIGINT; SIGHUP reloads. Raises StartError."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    started, ended = asyncio.Event(), asyncio.Event()
     daemon = Daemon(path)
     reloads: set[asyncio.Task[None]] = set()
 
+    async def reload_once_started() -> None:
+        await started.wait()
+        await daemon.reload()
+
     def reload() -> None:
-        task = loop.create_task(daemon.reload())
+        task = loop.create_task(reload_once_started())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
+    # From the first moment on: what is not caught ends the process.
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     await daemon.start()
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    started.set()
     await ended.wait()
     await daemon.stop()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from tests.lab.wait import until_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.lab.daemon import Daemon
 
@@ -215,6 +216,26 @@ def test_a_reload_takes_all_or_nothing_and_loses_no_alert(
     assert daemon.wait_run()["rule"] == "other"
     mend.wait_ended()
     assert len(daemon.runs()) == 1, "the old rule is gone"
+
+
+def test_a_reload_that_is_asked_for_during_the_start_follows_it(start: Callable[..., Daemon]) -> None:
+    daemon = start()
+    daemon.stop()
+    with daemon.log.open("ab") as log:
+        environment = {**os.environ, **daemon.environment()}
+        daemon.process = subprocess.Popen(daemon.argv(), stdout=log, stderr=log, env=environment)
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    until_sync(lambda: _catches(status, signal.SIGTERM), 30, "the process to take signals")
+    daemon.process.send_signal(signal.SIGHUP)
+
+    until_sync(daemon.is_ready, 30, "200 from /-/ready")
+    twice = ["daemon.started", "rules.loaded", "rules.loaded"]
+    until_sync(lambda: daemon.kinds("system")[-3:] == twice, 30, "the reload")
+
+
+def _catches(status: Path, number: signal.Signals) -> bool:
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def test_a_run_whose_rule_is_taken_away_while_it_waits_is_cancelled(

@@ -175,6 +175,18 @@ def test_a_run_by_hand_obeys_the_kill_switch_and_asks_as_any_other(
     assert mend.calls() == 1
 
 
+def test_a_run_by_hand_that_nobody_approves_expires(
+    start: Callable[..., Daemon], mend: Program, sink: Sink
+) -> None:
+    daemon = start(GRAVE, url=sink.url, severities={"P0": {"approval_expires": "1s"}})
+    daemon.start_run("grave", "app")
+
+    run = daemon.wait_finished()
+    assert (run["outcome"], run["reason"]) == ("expired", "approval_expired")
+    until_sync(lambda: _kinds(sink) == ["approval_wanted", "approval_expired"], 30, "both messages")
+    assert mend.calls() == 0
+
+
 # ---- cancelling
 
 

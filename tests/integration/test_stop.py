@@ -225,7 +225,7 @@ def test_a_reload_that_is_asked_for_during_the_start_follows_it(start: Callable[
         environment = {**os.environ, **daemon.environment()}
         daemon.process = subprocess.Popen(daemon.argv(), stdout=log, stderr=log, env=environment)
     status = Path(f"/proc/{daemon.process.pid}/status")
-    until_sync(lambda: _catches(status, signal.SIGTERM), 30, "the process to take signals")
+    until_sync(lambda: _catches(status, signal.SIGTERM), 30, "the process to take signals", interval=0.001)
     daemon.process.send_signal(signal.SIGHUP)
 
     until_sync(daemon.is_ready, 30, "200 from /-/ready")

@@ -94,6 +94,24 @@ def test_what_cannot_be_kept_is_not_accepted(crammed: tuple[Daemon, Disk]) -> No
     assert "Traceback" not in daemon.log.read_text()
 
 
+def test_a_stop_on_a_full_disk_is_an_orderly_one(crammed: tuple[Daemon, Disk]) -> None:
+    daemon, disk = crammed
+    poster = Poster(daemon)
+    assert all(poster.post(LARGE) for _ in range(10))
+    disk.fill()
+    poster.until_refused()
+
+    daemon.terminate()
+    assert daemon.wait_end() == 0
+    log = daemon.log.read_text()
+    assert "the record does not tell of the stop" in log
+    assert "Traceback" not in log
+
+    disk.free()
+    daemon.start()
+    daemon.wait_metric("remediator_incidents_open", len(poster.accepted))
+
+
 def test_what_was_done_meanwhile_gets_on_the_record(crammed: tuple[Daemon, Disk], mend: Program) -> None:
     daemon, disk = crammed
     poster = Poster(daemon)

@@ -66,7 +66,8 @@ class Limit:
         self._set(wal.stat().st_size)
 
     def free(self) -> None:
-        self._set(resource.RLIM_INFINITY)
+        with contextlib.suppress(ProcessLookupError):  # the bound ends with the process
+            self._set(resource.RLIM_INFINITY)
 
     def _set(self, size: int) -> None:
         process = self._daemon.process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from remediator.model.command import CommandInputError, objection
 from remediator.model.params import Params, read_params
-from remediator.model.plan import OperationSpec, PlanSpec
+from remediator.model.plan import OperationSpec, PlanSpec, canonical
 from remediator.model.words import Reason
 from remediator.model.world import (
     ActFailed,
@@ -38,6 +39,8 @@ MARGIN = timedelta(seconds=15)
 ENDING = 5.0
 """Seconds that a command which was killed is given to be gone."""
 POLL = 0.25
+FINGERPRINT_CHARS = 16
+"""Hexadecimal digits: enough to see a change, and short beside the argv."""
 
 
 class CommandParams(Params):
@@ -64,16 +67,17 @@ class Command:
         return objection(self._commands, params.name, params.args)
 
     async def plan(self, service: Service, params: Mapping[str, Json], world: World) -> PlanSpec:
-        """The command's exact argv."""
+        """The command's exact argv, and a fingerprint of how it is to be run."""
         wanted = read_params(CommandParams, params)
         return _plan(service.name, wanted, world.commands.specs)
 
     async def apply(self, operation: Operation, attempt: Attempt, world: World) -> ApplyResult:
-        """Run it to its end, or to the end of its time."""
+        """Run it to its end, or to the end of its time; nothing, if it is not what was planned any more."""
         name, argv = operation.change["command"], operation.change["argv"]
         spec = world.commands.specs.get(name)
-        if spec is None:
-            return ActFailed(result={"error": f"the command {name} is no longer in the configuration"})
+        if spec is None or _fingerprint(spec) != operation.change.get("spec"):
+            changed = f"the command {name} was changed by a reload after this was planned; nothing was run"
+            return ActFailed(result={"error": changed})
         try:
             done = await world.commands.run(spec, argv, attempt=attempt.id)
             result = _told(done)
@@ -131,7 +135,7 @@ def _plan(service: str, wanted: CommandParams, commands: Mapping[str, CommandSpe
         kind=KIND,
         object_id=f"{service}/{spec.name}",
         object_name=f"{spec.name} for {service}",
-        change={"command": spec.name, "argv": argv},
+        change={"command": spec.name, "argv": argv, "spec": _fingerprint(spec)},
         before={"service": service, "args": wanted.args},
         timeout=spec.timeout + MARGIN,
     )
@@ -141,6 +145,17 @@ def _plan(service: str, wanted: CommandParams, commands: Mapping[str, CommandSpe
         operations=(operation,),
         summary=f"run the command {spec.name} for {service}: {' '.join(argv)}",
     )
+
+
+def _fingerprint(spec: CommandSpec) -> str:
+    """What else decides how the argv acts; a hash, as the environment may hold secrets."""
+    body = {
+        "env": spec.env,
+        "timeout": spec.timeout.total_seconds(),
+        "probe": spec.probe,
+        "repeatable": spec.repeatable,
+    }
+    return hashlib.sha256(canonical(body).encode()).hexdigest()[:FINGERPRINT_CHARS]
 
 
 async def _survivors(operation: Operation, attempt: Attempt, world: World) -> list[Survivor]:

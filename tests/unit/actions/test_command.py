@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ SPECS = (
     CommandSpec(name="nudge", argv=("/bin/nudge",), repeatable=True),
     CommandSpec(name="shove", argv=("/bin/shove",)),
 )
+CHANGED = "the command flush was changed by a reload after this was planned; nothing was run"
 COMMAND = Command({spec.name: spec for spec in SPECS})
 
 
@@ -49,6 +51,17 @@ async def plan(world: SimulatedWorld, name: str, **args: str) -> PlanSpec:
 
 async def begin(world: SimulatedWorld, name: str, **args: str) -> tuple[Operation, Attempt]:
     return intent(await plan(world, name, **args), world)
+
+
+def shown(change: dict[str, Any]) -> dict[str, Any]:
+    """A change without its fingerprint, which is there but means nothing to people."""
+    assert len(change["spec"]) == 16
+    return {key: value for key, value in change.items() if key != "spec"}
+
+
+def reload(world: SimulatedWorld, name: str, **changed: Any) -> None:
+    """The configuration is read again, with one command written differently."""
+    world.commands.specs = {**world.commands.specs, name: replace(world.commands.specs[name], **changed)}
 
 
 async def cut_off(world: SimulatedWorld, name: str) -> tuple[Operation, Attempt]:
@@ -90,11 +103,36 @@ async def test_the_plan_holds_the_exact_argv(world: SimulatedWorld) -> None:
     (operation,) = made.operations
     assert operation.kind == "command.run"
     assert operation.object_id == "tower/flush"
-    assert operation.change == {"command": "flush", "argv": ["/bin/flush", "--cache=pages"]}
+    assert shown(operation.change) == {"command": "flush", "argv": ["/bin/flush", "--cache=pages"]}
     assert operation.timeout > timedelta(seconds=30)
     assert made.summary == "run the command flush for tower: /bin/flush --cache=pages"
     assert made.digest("1") != (await plan(world, "flush")).digest("1")
     assert not world.commands.runs
+
+
+CHANGES = (
+    {"env": {"TARGET": "production"}},
+    {"timeout": timedelta(seconds=31)},
+    {"probe": "is-filled"},
+    {"repeatable": True},
+)
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+async def test_the_digest_pins_how_it_is_run(world: SimulatedWorld, changed: dict[str, Any]) -> None:
+    before = (await plan(world, "flush")).digest("1")
+    reload(world, "flush")
+    assert (await plan(world, "flush")).digest("1") == before
+    reload(world, "flush", **changed)
+    assert (await plan(world, "flush")).digest("1") != before
+
+
+async def test_no_value_of_its_environment_is_in_the_plan(world: SimulatedWorld) -> None:
+    plain = await plan(world, "flush")
+    reload(world, "flush", env={"TOKEN": "hunter2-hunter2"})
+    made = await plan(world, "flush")
+    assert made != plain
+    assert "hunter2" not in str(asdict(made))
 
 
 async def test_what_is_no_longer_in_the_configuration_cannot_be_planned(world: SimulatedWorld) -> None:
@@ -164,8 +202,22 @@ async def test_one_that_cannot_be_ended_leaves_the_outcome_open(world: Simulated
 async def test_one_that_a_reload_took_away_is_not_run(world: SimulatedWorld) -> None:
     operation, attempt = await begin(world, "flush")
     world.commands.specs = {}
-    assert isinstance(await COMMAND.apply(operation, attempt, world), ActFailed)
+    assert await COMMAND.apply(operation, attempt, world) == ActFailed(result={"error": CHANGED})
     assert not world.commands.runs
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+async def test_one_that_a_reload_changed_is_not_run(world: SimulatedWorld, changed: dict[str, Any]) -> None:
+    operation, attempt = await begin(world, "flush")
+    reload(world, "flush", **changed)
+    assert await COMMAND.apply(operation, attempt, world) == ActFailed(result={"error": CHANGED})
+    assert not world.commands.runs
+
+
+async def test_one_that_a_reload_changed_can_still_be_probed(world: SimulatedWorld) -> None:
+    operation, attempt = await begin(world, "flush")
+    reload(world, "flush", env={"TARGET": "production"})
+    assert isinstance(await COMMAND.probe(operation, attempt, world), Applied)
 
 
 # Probing.
@@ -251,7 +303,7 @@ async def test_the_undo_is_a_plan_with_the_same_values(world: SimulatedWorld) ->
         back = COMMAND.undo(as_stored(made), [stored(o) for o in made.operations])
         assert back is not None
         assert back.params == {"name": "fill", "args": {"which": value}}
-        assert back.operations[0].change == {"command": "fill", "argv": ["/bin/fill", value]}
+        assert shown(back.operations[0].change) == {"command": "fill", "argv": ["/bin/fill", value]}
         assert back.operations[0].object_id == "tower/fill"
 
 

@@ -6,7 +6,7 @@ starting: that is neither a success nor a failure yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from remediator.model.world import Finding, TargetError, WorldError
 from remediator.world.targets import seen_containers, seen_swarm_service
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from remediator.model.service import Service
@@ -36,6 +37,8 @@ class Health:
     healthy: bool | None
     """None: it could not be told, or it is still starting."""
     detail: str
+    since: datetime | None = None
+    """When the youngest of its containers or tasks started, by our clock; None if nobody knows."""
 
 
 async def health(service: Service, steady: timedelta, world: World) -> Health:
@@ -46,14 +49,24 @@ async def health(service: Service, steady: timedelta, world: World) -> Health:
     try:
         if service.target.kind is TargetKind.NONE:
             return Health(healthy=None, detail=f"the service {service.name} has no containers to look at")
+        # Read first: a slow answer then lets a start look older, never like one that did not happen.
+        our_now = world.clock.now()
         engine_now = await _engine_now(service, world)
+        skew = engine_now - our_now
         if service.target.kind is TargetKind.SWARM_SERVICE:
-            return _of_swarm(await seen_swarm_service(service, world), steady, engine_now)
-        seen = [_of_container(c, steady, engine_now) for c in await seen_containers(service, world)]
+            swarm = await seen_swarm_service(service, world)
+            since = swarm.running_since - skew if swarm.running_since else None
+            return replace(_of_swarm(swarm, steady, engine_now), since=since)
+        containers = await seen_containers(service, world)
     except TargetError as error:
         return Health(healthy=False if error.reason is Reason.NO_TARGET else None, detail=str(error))
     except WorldError as error:
         return Health(healthy=None, detail=str(error))
+    since = max((c.started_at - skew for c in containers if c.started_at), default=None)
+    return replace(_of_all([_of_container(c, steady, engine_now) for c in containers]), since=since)
+
+
+def _of_all(seen: Sequence[Health]) -> Health:
     for verdict in (False, None):
         spoiling = [h.detail for h in seen if h.healthy is verdict]
         if spoiling:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from remediator.checks.health import health
+from remediator.checks.health import Health, health
 from remediator.decide.verify import Assessment, Look, Progress, assess
 from remediator.model.words import Outcome, Reason
 from remediator.model.world import (
@@ -116,14 +116,15 @@ class Watch:
                 detail="the rule that says how to verify is gone",
             )
         begun = self._core.clock.now()
-        (alert, told, asked_at), (healthy, detail) = await asyncio.gather(self._alert(), self._health())
+        (alert, told, asked_at), health_seen = await asyncio.gather(self._alert(), self._health())
         look = Look(
             # Of what came later nothing was seen, though the look went on.
             at=min(begun, asked_at),
             alert=alert,
-            healthy=healthy,
-            detail="; ".join(part for part in (told, detail) if part),
+            healthy=health_seen.healthy,
+            detail="; ".join(part for part in (told, health_seen.detail) if part),
             relapsed=self._relapsed(),
+            up_since=health_seen.since,
         )
         assessment = assess(self._spec, self._started, self._progress, look)
         self._progress = assessment.progress
@@ -160,13 +161,12 @@ class Watch:
             return "unknown", "the alert is muted in Alertmanager, so nobody can see its end", at
         return "gone", "", at
 
-    async def _health(self) -> tuple[bool | None, str]:
+    async def _health(self) -> Health:
         core, spec = self._core, self._spec
         if spec is None or not spec.healthy:
-            return None, ""
+            return Health(healthy=None, detail="")
         try:
             service = await find_service(self._run.service, core.setup.services, core.world)
         except (TargetError, WorldError) as error:
-            return None, str(error)
-        found = await health(service, spec.steady, core.world)
-        return found.healthy, found.detail
+            return Health(healthy=None, detail=str(error))
+        return await health(service, spec.steady, core.world)

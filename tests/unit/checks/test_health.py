@@ -14,13 +14,20 @@ from remediator.model.world import WorldError
 from tests.unit.given import BARE, COMPOSE, SWARM, WEB, clock_of, uncatalogued
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from remediator.world.simulated import SimulatedWorld
 
 STEADY = timedelta(seconds=10)
 
 
 async def look(world: SimulatedWorld, service: Service = WEB) -> Health:
-    return await health(service, STEADY, world)
+    """What is said of its health; since when it runs has tests of its own."""
+    return replace(await health(service, STEADY, world), since=None)
+
+
+async def since(world: SimulatedWorld, service: Service) -> datetime | None:
+    return (await health(service, STEADY, world)).since
 
 
 async def test_a_passing_health_check_is_healthy(world: SimulatedWorld) -> None:
@@ -144,3 +151,38 @@ async def test_the_check_is_the_same_look(world: SimulatedWorld) -> None:
     world.docker.disturb("containers", error=WorldError("slow"))
     finding = await check.look(WEB, {}, world)
     assert (finding.check, finding.ok, finding.summary) == ("health", None, "slow")
+
+
+async def test_it_is_up_since_its_youngest_container_started(world: SimulatedWorld) -> None:
+    world.docker.add_compose_service("web", replicas=3, health_check=True)
+    clock_of(world).advance(60)
+    world.docker.restart_by_hand("app-web-2")
+    restarted = clock_of(world).now()
+    clock_of(world).advance(5)
+    assert await since(world, COMPOSE) == restarted
+    world.docker.breaks("app-web-1")
+    assert await since(world, COMPOSE) == restarted, "whoever spoils its health"
+
+
+async def test_since_when_it_is_up_is_told_by_our_clock(world: SimulatedWorld) -> None:
+    world.docker.ahead = timedelta(hours=1)
+    world.docker.add_container("web", age=timedelta(seconds=5))
+    assert await since(world, WEB) == clock_of(world).now() - timedelta(seconds=5)
+
+
+async def test_a_swarm_service_is_up_since_its_youngest_task_runs(world: SimulatedWorld) -> None:
+    world.docker.ahead = timedelta(hours=1)
+    world.docker.add_swarm_service("web", update_seconds=20)
+    world.docker.update_by_hand("web")
+    assert await since(world, SWARM) is None
+    clock_of(world).advance(20)
+    updated = clock_of(world).now()
+    clock_of(world).advance(7)
+    assert await since(world, SWARM) == updated
+
+
+async def test_what_cannot_be_looked_at_is_up_since_nobody_knows_when(world: SimulatedWorld) -> None:
+    assert await since(world, WEB) is None
+    world.docker.add_container("web")
+    world.docker.down = "no route"
+    assert await since(world, WEB) is None

@@ -4,6 +4,7 @@ A look is a word: `fire`, `gone`, `unknown` or `none` for the alert; with `+`, `
 containers that are healthy, are not, or could not be looked at; with `!` for an alert that began anew.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -157,6 +158,50 @@ def test_a_verdict_says_when_it_was_seen_and_what() -> None:
     look = Look(at=NOON, alert="gone", healthy=True, detail="web-1 is healthy")
     assessment = assess(ALERT, NOON, Progress(), look)
     assert (assessment.at, assessment.detail) == (NOON, "web-1 is healthy")
+
+
+def up(seconds: float, word: str, started: float) -> Look:
+    return replace(a_look(seconds, word), up_since=NOON + timedelta(seconds=started))
+
+
+def fold(looks: list[Look], spec: VerifySpec = HEALTH) -> Assessment:
+    assessment = Assessment(progress=Progress())
+    for look in looks:
+        assert assessment.outcome is None, "there is a verdict already"
+        assessment = assess(spec, NOON, assessment.progress, look)
+    return assessment
+
+
+def test_a_start_that_no_look_saw_breaks_the_stretch() -> None:
+    looks = [up(0, "gone+", -15), up(10, "gone?", 5), up(20, "gone+", 5)]
+    assert fold(looks).outcome is None
+    done = fold([*looks, up(30, "gone+", 5), up(40, "gone+", 5)])
+    assert (done.outcome, done.at) == (Outcome.SUCCEEDED, NOON + timedelta(seconds=40))
+
+
+def test_a_start_between_two_good_looks_counts_from_the_second() -> None:
+    looks = [up(0, "gone+", -15), up(10, "gone+", 5)]
+    assert fold(looks).progress.good_since == NOON + timedelta(seconds=10)
+    assert fold([*looks, up(20, "gone+", 5)]).outcome is None
+
+
+@pytest.mark.parametrize("started", [-15, 0, 1])
+def test_a_start_before_the_stretch_breaks_nothing(started: float) -> None:
+    looks = [up(seconds, "gone+", started) for seconds in (0, 10, 20)]
+    assert fold(looks).outcome is Outcome.SUCCEEDED
+
+
+def test_starts_do_not_matter_where_health_is_not_asked_for() -> None:
+    looks = [up(seconds, "gone+", seconds - 2) for seconds in (0, 10, 20)]
+    assert fold(looks, STAYING).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("last", ["gone+", "gone?", "gone-"])
+def test_what_starts_over_and_over_never_succeeds_and_is_not_watched_for_ever(last: str) -> None:
+    looks = [up(seconds, "gone+", seconds - 2) for seconds in range(0, DEADLINE, EVERY)]
+    done = fold([*looks, up(DEADLINE, last, DEADLINE - 2)])
+    outcome = Outcome.FAILED if last == "gone-" else Outcome.INCONCLUSIVE
+    assert (done.outcome, done.reason) == (outcome, Reason.RELAPSED)
 
 
 line = st.lists(st.sampled_from(["fire", "gone", "unknown", "gone!", "unknown!"]), min_size=1, max_size=40)

@@ -6,6 +6,7 @@ repeat; after a start it is learned anew, and until then nothing counts as confi
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.alert import Episode
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from remediator.model.event import Event
     from remediator.model.run import Run
+
+REMEMBERED = timedelta(minutes=10)
+"""How long a closing is known: longer than any answer of Alertmanager is under way."""
+MOST_REMEMBERED = 100_000
+"""Closings; beyond that the oldest is forgotten first."""
 
 
 class Open(NamedTuple):
@@ -33,6 +39,8 @@ class Alarms:
         self._open: dict[str, Open] = {}
         self._of_rule: dict[tuple[int, str], set[str]] = {}
         self._heard: dict[str, datetime] = {}
+        self._closed: dict[str, datetime] = {}
+        """By our clock, in the order of the closings."""
 
     def load(self, episodes: Iterable[Episode]) -> None:
         """Take over what the store holds at the start."""
@@ -43,6 +51,8 @@ class Alarms:
         """Follow a committed event."""
         for entity in event.puts:
             if isinstance(entity, Episode):
+                if not entity.firing and self._is_open(entity):
+                    self._remember(entity.fingerprint, event.at)
                 self._put(entity)
 
     def heard(self, fingerprint: str, at: datetime) -> None:
@@ -57,12 +67,30 @@ class Alarms:
         """When this alert was last said to fire, since the daemon started."""
         return self._heard.get(fingerprint)
 
+    def closed_since(self, fingerprint: str, at: datetime) -> bool:
+        """Whether the alert ended after `at`, so that what was asked for then says nothing about it.
+
+        Known for ten minutes, and only of what ended since the daemon started.
+        """
+        closed = self._closed.get(fingerprint)
+        return closed is not None and closed > at
+
     def of(self, run: Run) -> dict[str, int]:
         """What fires for a run: the number of its episode by the fingerprint of the alert."""
         return {
             fingerprint: self._open[fingerprint].episode
             for fingerprint in self._of_rule.get((run.incident_id, run.rule), ())
         }
+
+    def _is_open(self, episode: Episode) -> bool:
+        known = self._open.get(episode.fingerprint)
+        return known is not None and known.episode == episode.id
+
+    def _remember(self, fingerprint: str, at: datetime) -> None:
+        self._closed.pop(fingerprint, None)
+        self._closed[fingerprint] = at
+        while len(self._closed) > MOST_REMEMBERED or at - next(iter(self._closed.values())) > REMEMBERED:
+            del self._closed[next(iter(self._closed))]
 
     def _put(self, episode: Episode) -> None:
         fingerprint = episode.fingerprint
@@ -71,8 +99,7 @@ class Alarms:
             if episode.rule is not None:
                 self._of_rule.setdefault((episode.incident_id, episode.rule), set()).add(fingerprint)
             return
-        known = self._open.get(fingerprint)
-        if known is not None and known.episode == episode.id:
+        if self._is_open(episode):
             del self._open[fingerprint]
             self._heard.pop(fingerprint, None)
         if episode.rule is not None:

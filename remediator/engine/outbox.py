@@ -29,6 +29,8 @@ LONGEST_PAUSE = 600.0
 """Seconds between two tries; doubled with each, up to the longest."""
 GIVEN_UP = timedelta(days=3)
 """A message that nobody has taken for so long says nothing any more."""
+HEADS = 200
+"""Messages that are read at once for each channel."""
 LOOK_AGAIN = 60.0
 """Seconds after which the outbox looks for messages in any case."""
 AT_ONCE = 8
@@ -58,7 +60,7 @@ class Outbox:
                 self._wake.clear()
                 # What is read of these may be older than their delivery; when they end, all is read anew.
                 busy = set(self._under_way)
-                heads = await core.store.read(lambda reader: reader.next_messages(200))
+                heads = await core.store.read(lambda reader: reader.next_messages(HEADS))
                 soonest = self._send_due([m for m in heads if (m.channel, m.incident_id) not in busy])
                 await wait_for(self._wake, soonest)
         finally:

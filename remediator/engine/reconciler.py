@@ -77,6 +77,8 @@ class Reconciler:
         for alert in seen.alerts.values():
             if not alert.firing or not self._is_ours(alert):
                 continue
+            if core.alarms.closed_since(alert.fingerprint, seen.at):
+                continue  # it ended while this answer was on its way
             core.alarms.heard(alert.fingerprint, seen.at)
             if alert.fingerprint not in known:
                 unknown.append(_as_posted(alert))

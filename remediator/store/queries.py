@@ -81,14 +81,17 @@ _DUE_TIMERS = Query(
     .limit(param("limit")),
 )
 _NEXT_TIMER = Statement(select(func.min(_TIMERS.c.due_at)))
+_WAITING_CHANNELS = Statement(
+    select(_MESSAGES.c.channel).where(WAITING).distinct().order_by(_MESSAGES.c.channel)
+)
 _NEXT_MESSAGES = Query(
     Message,
     select(_MESSAGES)
     .where(
         _MESSAGES.c.id.in_(
             select(func.min(_MESSAGES.c.id))
-            .where(WAITING)
-            .group_by(_MESSAGES.c.channel, _MESSAGES.c.incident_id)
+            .where(WAITING, _MESSAGES.c.channel == param("channel"))
+            .group_by(_MESSAGES.c.incident_id)
         )
     )
     .order_by(_MESSAGES.c.next_at, _MESSAGES.c.id)
@@ -172,8 +175,18 @@ class Reader(Listings):
         return None if at is None else text_time(at)
 
     def next_messages(self, limit: int) -> list[Message]:
-        """The oldest waiting message of each channel and incident; those to be tried first come first."""
-        return _NEXT_MESSAGES.all(self._connection, limit=limit)
+        """The oldest waiting message of each channel and incident; those to be tried first come first.
+
+        No more than `limit` of each channel, so that what waits for one never hides what waits for
+        another. A channel is one that messages wait for, whether or not it is still configured.
+        """
+        channels = [channel for (channel,) in _WAITING_CHANNELS.run(self._connection)]
+        found = [
+            message
+            for channel in channels
+            for message in _NEXT_MESSAGES.all(self._connection, channel=channel, limit=limit)
+        ]
+        return sorted(found, key=lambda message: (message.next_at, message.id))
 
     def counts(self) -> Counts:
         """The levels that metrics show."""

@@ -76,12 +76,16 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
     def __init__(self, clock: Clock, pause: Callable[[], float]) -> None:
         super().__init__(clock)
         self._pause = pause
+        self.answer_takes = 0.0
+        """Seconds, beyond what any way takes."""
 
     async def look(self, max_age: timedelta) -> AlertsSeen:
         asked = self.clock.now()
         await self._on_its_way()
         seen = await super().look(max_age)
         await self._on_its_way()
+        if self.answer_takes:
+            await self.clock.sleep(self.answer_takes)
         return replace(seen, at=asked)
 
     async def _on_its_way(self) -> None:
@@ -117,7 +121,8 @@ class Inbox:
         self.under_way: set[int] = set()
         """Messages that were sent, and what became of that is not on the record yet."""
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
+        """That it takes to accept a message, and again to say so."""
 
     @property
     def kinds(self) -> list[str]:
@@ -127,13 +132,13 @@ class Inbox:
     async def send(self, message: Message) -> Delivery:
         self.tries += 1
         self.under_way.add(message.id)
-        await self._clock.sleep(self._seconds)
+        await self._clock.sleep(self.seconds)
         if self.down is not None:
             return Retry(reason=self.down)
         if message.kind == self.refuses:
             return Failed(reason="400: not here")
         self.taken.append(message)
-        await self._clock.sleep(self._seconds)
+        await self._clock.sleep(self.seconds)
         return Delivered()
 
     async def close(self) -> None:

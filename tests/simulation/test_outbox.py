@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from remediator.engine import outbox
 from remediator.model.command import CommandSpec
 from remediator.model.run import Message
 from remediator.model.words import ApprovalStatus
 from tests.simulation.given import rule, rules
-from tests.simulation.house import PEOPLE, House
+from tests.simulation.house import MINUTE, PEOPLE, House
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,21 @@ async def test_a_dead_channel_delays_neither_an_act_nor_another_channel(build: C
         await house.desk.approve(approval.id, "alice")
         assert (await house.finished("db-down")).outcome == "succeeded"
         assert house.inbox.taken == []
+
+
+async def test_a_channel_that_hangs_does_not_crowd_out_another(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "HEADS", 10)
+    names = [f"s{number}" for number in range(15)]
+    written = rules(*(rule(f"{name}-down", service=name, severity="P0") for name in names))
+    async with build(written, services=names, channels=(PEOPLE, "pager")) as house:
+        house.inbox.seconds = 3600.0
+        for name in names:
+            await house.fire(name)
+        pager = house.inboxes["pager"]
+        await house.until(lambda: pager.kinds == ["approval_wanted"] * len(names), within=MINUTE)
+        assert (house.inbox.tries, house.inbox.taken) == (outbox.AT_ONCE, [])
 
 
 async def test_what_a_channel_missed_for_hours_arrives_in_order(build: Callable[..., House]) -> None:

@@ -117,7 +117,10 @@ class Daemon:
         for _, channel in self._channels.values():
             await channel.close()
         await close_world(self._world)
-        await self._store.close()
+        try:
+            await self._store.close()
+        except StoreError as error:
+            log.error("the store could not be put away as it should", error=str(error))
         log.info("stopped")
 
     async def _listen(self, config: Config) -> tuple[web.AppRunner, int]:

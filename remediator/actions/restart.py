@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 CONTAINER = "container.restart"
 SWARM = "service.force_update"
 
+SENT = "sent_unanswered"
+"""In the result of an attempt: the engine took the request, so no deadline proves that it will not do it."""
 MARGIN = timedelta(seconds=60)
 """On top of a container's stop timeout: the engine may be slow to stop, unmount, mount and start."""
 BATCH_START = timedelta(seconds=60)
@@ -121,7 +123,7 @@ class Restart:
         except (EngineRefused, TargetError) as error:
             return ActFailed(result={"error": str(error)})
         except EngineTimeout as error:
-            return Unknown(result={"error": f"{error}; the engine may still do it"})
+            return Unknown(result={"error": f"{error}; the engine may still do it", SENT: True})
         except WorldError as error:
             return Unknown(result={"error": str(error)})
 
@@ -132,7 +134,7 @@ class Restart:
         except TargetError as error:
             return Unknown(result={"error": str(error)})
         if operation.kind == SWARM:
-            return await _probe_swarm(operation, engine, world.clock.now() >= attempt.deadline)
+            return await _probe_swarm(operation, attempt, engine, world.clock.now() >= attempt.deadline)
         return await _probe_container(operation, attempt, engine, world)
 
     def undo(self, plan: Plan, operations: Sequence[Operation]) -> PlanSpec | None:
@@ -215,13 +217,13 @@ async def _restart_container(operation: Operation, engine: Engine) -> ApplyResul
     return Applied(result={"started_at": container and _text(container.started_at)})
 
 
-async def _probe_swarm(operation: Operation, engine: Engine, over: bool) -> ProbeResult:
+async def _probe_swarm(operation: Operation, attempt: Attempt, engine: Engine, over: bool) -> ProbeResult:
     swarm = await engine.swarm_service(operation.object_id)
     if swarm is None:
         return Unknown(result={"error": "the Swarm service is gone"})
     if swarm.force_update > int(operation.before["force_update"]):
         return Applied(result={"force_update": swarm.force_update})
-    if not over:
+    if not over or attempt.result.get(SENT):
         return Unknown(result={"error": "no forced update so far, but the engine may still begin one"})
     return NotApplied(result={"force_update": swarm.force_update})
 
@@ -235,7 +237,7 @@ async def _probe_container(
     over = world.clock.now() >= attempt.deadline
     container = await engine.container(operation.object_id)
     if container is not None and not _started_anew(container, operation, since):
-        if not over:
+        if not over or attempt.result.get(SENT):
             return Unknown(result={"error": "not restarted so far, but the engine may still do it"})
         return NotApplied(result=await _left_behind(container, engine, since))
     history = await engine.history(since)

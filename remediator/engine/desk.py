@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from remediator.decide import asking, people
 from remediator.decide.asking import RefusalError
-from remediator.engine.face import Conflict, Invalid, NotFound, StoreFailed, Unavailable
+from remediator.engine.face import Conflict, Draining, Invalid, NotFound, StoreFailed, Unavailable
 from remediator.engine.facts import paused_by_file
 from remediator.model.run import Approval, Control, Run
 from remediator.model.words import Reason
@@ -76,6 +76,8 @@ class EngineDesk:
     async def start_run(self, rule: str, service: str, actor: str, reason: str = "") -> Run:
         """Start a rule on a service by hand."""
         core = self._core
+        if core.draining:
+            raise Draining("the daemon is stopping; ask again when it is back")
         found = core.setup.rules.find(rule)
         if found is None:
             raise NotFound(f"there is no rule {rule!r}; the rule files name those that there are")

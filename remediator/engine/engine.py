@@ -26,6 +26,7 @@ from remediator.engine.timers import Timers
 from remediator.metrics import Levels
 from remediator.model.run import PAUSE, Control
 from remediator.reading.problems import InputError
+from remediator.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +111,10 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.core.decide(lambda draft, _: draft.record("daemon.stopped", incident=None))
+        try:
+            await self.core.decide(lambda draft, _: draft.record("daemon.stopped", incident=None))
+        except StoreError as error:
+            log.error("the record does not tell of the stop", error=str(error))
 
     async def levels(self) -> Levels:
         """What the metrics show of this moment."""

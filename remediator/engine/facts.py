@@ -37,14 +37,14 @@ async def read_facts(
     operations: Sequence[Operation | OperationSpec],
 ) -> WorldFacts:
     """Everything outside the store that the guardrails judge a run's next operation by."""
-    read_at = core.clock.now()
     sightings, (changes, changes_error) = await asyncio.gather(
         _sightings(core, run), _changes(core, rule, service, operations)
     )
     heard = [at for fingerprint in core.alarms.of(run) if (at := core.alarms.last_heard(fingerprint))]
     seen = [s.at for s in sightings if s.state == "firing"]
     return WorldFacts(
-        read_at=read_at,
+        # Each sighting tells its own time; the rest is as new as this.
+        read_at=core.clock.now(),
         reconciled=core.reconciled,
         draining=core.draining,
         paused_by_file=paused_by_file(core),

@@ -63,6 +63,8 @@ class Intake:
         """Notifications that are only in the store; at the start there may be some from before."""
         self._arrived = 0
         """Notifications since the start."""
+        self._begun = 0
+        """The highest number of a notification that was begun with."""
         self._wake = asyncio.Event()
         self._wake.set()
         self.caught_up = asyncio.Event()
@@ -81,7 +83,8 @@ class Intake:
             raise Busy(f"{error}; send it again") from None
         except StoreError as error:
             raise StoreFailed(f"the notification could not be stored: {error}; send it again") from None
-        if self._left_behind or self._kept + len(body) > KEPT:
+        # One that was begun with may have been read back before we heard that it is there: the store knows.
+        if number <= self._begun or self._left_behind or self._kept + len(body) > KEPT:
             self._left_behind += 1
         else:
             self._kept += len(body)
@@ -117,15 +120,16 @@ class Intake:
             group = await self._core.store.read(lambda reader: reader.pending_notifications(BEHIND))
             if not group and self._left_behind == behind:
                 self._left_behind = 0
+        if group:
+            self._begun = max(self._begun, group[-1].id)
         return group
 
     async def _decide(self, group: list[Notification]) -> None:
         bodies = [notification.body for notification in group]
-        reads = (
-            await asyncio.to_thread(_read_all, bodies) if sum(map(len, bodies)) > LARGE else _read_all(bodies)
-        )
+        large = sum(map(len, bodies)) > LARGE
         # Not insist(): what was decided in pieces must not be begun anew because of the last of them.
         try:
+            reads = await asyncio.to_thread(_read_all, bodies) if large else _read_all(bodies)
             await self._decide_about([_Closing(*pair) for pair in zip(group, reads, strict=True)])
         except Exception as error:
             log.exception("a notification cannot be decided about", notifications=[n.id for n in group])

@@ -31,7 +31,6 @@ class Read:
     alerts: list[Alert] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     truncated: int = 0
-    group: str = ""
 
 
 def read_notification(body: bytes) -> Read:
@@ -40,8 +39,7 @@ def read_notification(body: bytes) -> Read:
     try:
         root = pydantic_core.from_json(body)
         alerts = root["alerts"]
-        read.truncated = int(root.get("truncatedAlerts") or 0)
-        read.group = str(root.get("groupKey", ""))
+        read.truncated = _count(root.get("truncatedAlerts"))
         if not isinstance(alerts, list):
             raise TypeError("alerts is not a list")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -55,6 +53,11 @@ def read_notification(body: bytes) -> Read:
             told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
             read.unreadable.append(Unreadable(position, _shown(raw), told))
     return read
+
+
+def _count(value: Any) -> int:
+    """How many alerts the sender left out. It is only told on, so nonsense here costs no alert."""
+    return value if isinstance(value, int) and 0 <= value < 2**63 else 0
 
 
 def _shown(raw: Any) -> str:

@@ -72,7 +72,11 @@ class ReadinessCheck:
         core = self._core
         if core.world.alerts is None:
             return Check(ok=True, detail="none is configured; the webhooks alone are believed")
-        seen = await core.world.alerts.look(timedelta(seconds=30))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                seen = await core.world.alerts.look(timedelta(seconds=30))
+        except TimeoutError:
+            return Check(ok=False, detail=f"no answer within {PATIENCE:g} s")
         told = "; ".join(f"{address}: {error}" for address, error in seen.errors.items())
         if not core.reconciled:
             return Check(ok=False, detail=told or "not held against Alertmanager since the start")

@@ -146,9 +146,14 @@ class Runner:
             return
         async with self._slots:
             facts = await read_facts(core, run, rule, service, planned.operations)
-            begun = await self._judge(setup, rule, facts, planned)
-            if begun is not None:
-                await self._act(rule, begun)
+            # From before the intent is committed, so that a stop cannot come between it and the act.
+            self.acting = True
+            try:
+                begun = await self._judge(setup, rule, facts, planned)
+                if begun is not None:
+                    await self._act(rule, begun)
+            finally:
+                self.acting = False
 
     async def _triage(self, run: Run, rule: Rule, service: Service) -> Run:
         """Look before the first act; what was seen is kept as evidence."""
@@ -169,8 +174,8 @@ class Runner:
         policy = setup.policy
 
         def decision(draft: Draft, transaction: Transaction) -> tuple[Hold | None, Act | None]:
-            if draft.now - facts.read_at > STALE or core.setup is not setup:
-                return None, None  # the writer was busy for long, or there was a reload: look anew
+            if draft.now - facts.read_at > STALE or core.setup is not setup or core.draining:
+                return None, None  # the writer was busy for long, or rules or daemon changed: look anew
             run = draft.snapshot.get(Run, number)
             history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
             judgement = acting.decide(draft, run, rule, policy, facts, history, planned)
@@ -186,27 +191,23 @@ class Runner:
 
     async def _act(self, rule: Rule, act: Act) -> None:
         core, attempt = self._core, act.attempt
-        self.acting = True
-        try:
-            begun = core.clock.monotonic()
-            result = await self._apply(act)
-            seconds = core.clock.monotonic() - begun
-            result = looking.cut(result, RESULT_ROOM)
+        begun = core.clock.monotonic()
+        result = await self._apply(act)
+        seconds = core.clock.monotonic() - begun
+        result = looking.cut(result, RESULT_ROOM)
 
-            def decision(draft: Draft, _: Transaction) -> None:
-                outcomes.act_ended(
-                    draft,
-                    draft.snapshot.get(Run, attempt.run_id),
-                    draft.snapshot.get(Attempt, attempt.id),
-                    rule,
-                    core.setup.policy,
-                    result,
-                    seconds,
-                )
+        def decision(draft: Draft, _: Transaction) -> None:
+            outcomes.act_ended(
+                draft,
+                draft.snapshot.get(Run, attempt.run_id),
+                draft.snapshot.get(Attempt, attempt.id),
+                rule,
+                core.setup.policy,
+                result,
+                seconds,
+            )
 
-            await core.insist(lambda: core.decide(decision, runs=[attempt.run_id]))
-        finally:
-            self.acting = False
+        await core.insist(lambda: core.decide(decision, runs=[attempt.run_id]))
 
     async def _apply(self, act: Act) -> ApplyResult:
         """Carry out one operation, and never let it go on for ever."""

@@ -71,4 +71,7 @@ def from_another_site(request: web.BaseRequest) -> bool:
         return True
     origin = request.headers.get("Origin")
     # Scheme and port of a proxy in front are not known here; the host it was called by is.
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+    except ValueError:  # what is no address is no address of ours
+        return True

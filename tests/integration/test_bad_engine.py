@@ -142,13 +142,15 @@ def test_a_restart_that_comes_after_its_time_is_found_done(scene: Scene) -> None
     assert [attempt["status"] for attempt in run["attempts"]] == ["applied"]
 
 
-def test_a_restart_that_never_came_is_done_as_a_new_attempt(scene: Scene) -> None:
+def test_a_restart_that_nobody_answered_is_for_a_person_to_settle(scene: Scene) -> None:
+    """The engine took the request: no deadline proves that it will not carry it out later."""
     scene.proxy.misbehave("drop", "/restart")
 
     fire(scene.daemon)
-    scene.daemon.wait_run(status="probing")
-    assert scene.statuses() == ["intent"]
+    scene.daemon.wait_run(status="unknown")
+    assert scene.restarts() == 0
     scene.proxy.behave()
+    scene.daemon.settle(1, applied=False)
     run = scene.is_mended()
 
     assert [attempt["status"] for attempt in run["attempts"]] == ["not_applied", "applied"]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.alert import Episode
+from remediator.model.run import Incident
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,8 @@ class Alarms:
         self._open: dict[str, Open] = {}
         self._of_rule: dict[tuple[int, str], set[str]] = {}
         self._heard: dict[str, datetime] = {}
+        self._latest: dict[int, dict[str, int]] = {}
+        """Of each open incident, by rule: the highest number of an episode, open or over."""
         self._closed: dict[str, datetime] = {}
         """By our clock, in the order of the closings."""
 
@@ -54,6 +57,8 @@ class Alarms:
                 if not entity.firing and self._is_open(entity):
                     self._remember(entity.fingerprint, event.at)
                 self._put(entity)
+            elif isinstance(entity, Incident) and not entity.open:
+                self._latest.pop(entity.id, None)
 
     def heard(self, fingerprint: str, at: datetime) -> None:
         """An alert was said to fire, by webhook or by the API."""
@@ -92,12 +97,17 @@ class Alarms:
         while len(self._closed) > MOST_REMEMBERED or at - next(iter(self._closed.values())) > REMEMBERED:
             del self._closed[next(iter(self._closed))]
 
+    def latest(self, run: Run) -> int:
+        """Number of the last episode that a run is there for, though it may be over; 0: before the start."""
+        return self._latest.get(run.incident_id, {}).get(run.rule, 0)
+
     def _put(self, episode: Episode) -> None:
         fingerprint = episode.fingerprint
         if episode.firing:
             self._open[fingerprint] = Open(episode.id, episode.incident_id, episode.opened_at)
             if episode.rule is not None:
                 self._of_rule.setdefault((episode.incident_id, episode.rule), set()).add(fingerprint)
+                self._latest.setdefault(episode.incident_id, {})[episode.rule] = episode.id
             return
         if self._is_open(episode):
             del self._open[fingerprint]

@@ -97,8 +97,8 @@ class Watch:
         # What could not be watched while the daemon was down is not held against the act.
         self._started = max(begun, core.started_at)
         self._fingerprints: frozenset[str] = frozenset()
-        self._episodes = frozenset(core.alarms.of(run).values())
-        """Those that were open at the look before."""
+        self._latest = core.alarms.latest(run)
+        """The last episode that had begun by the look before."""
 
     async def begin(self) -> None:
         """Find out which alerts to look for: all of the run's, also those that are over."""
@@ -131,9 +131,9 @@ class Watch:
         return assessment
 
     def _relapsed(self) -> bool:
-        """Whether the alert has begun again since the look before."""
-        before, self._episodes = self._episodes, frozenset(self._core.alarms.of(self._run).values())
-        return bool(self._episodes - before)
+        """Whether the alert has begun again since the look before, be it for a moment."""
+        before, self._latest = self._latest, self._core.alarms.latest(self._run)
+        return self._latest > before
 
     async def _alert(self) -> tuple[Literal["firing", "gone", "unknown", "none"], str, datetime]:
         """The state of the run's alerts, what to say of it, and since when it may be out of date."""

@@ -119,6 +119,8 @@ class House:
         self.store.on_commit(self._hear)
         self.monitoring = Monitoring(self.clock, self.alertmanager, self.post)
         self.fate = Fate()
+        self.store_delays: list[float] = []
+        """Seconds that the next ways to the store and back take, one after the other."""
         self.reads: str | None = None
         """What a reload finds in the rule file, if that is not what is in force."""
         self.deaths = 0
@@ -161,7 +163,7 @@ class House:
     async def start(self) -> None:
         """Start the daemon. Gone if it dies while it starts."""
         assert self._life is None, "the daemon runs already"
-        life = LivingStore(self.store, self.fate, self._pause if self.dice else None)
+        life = LivingStore(self.store, self.fate, self._way_to_the_store)
         self._life = life
         for task in (self.spared, asyncio.current_task(), *self._tasks):
             assert task is not None
@@ -257,6 +259,9 @@ class House:
             for entity in event.puts:
                 if isinstance(entity, Message):
                     self._all_inboxes[entity.channel].under_way.discard(entity.id)
+
+    def _way_to_the_store(self) -> float:
+        return self.store_delays.pop(0) if self.store_delays else self._pause()
 
     def _pause(self) -> float:
         """How long a question or an answer is on its way."""

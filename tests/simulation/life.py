@@ -41,7 +41,7 @@ class Fate:
 class LivingStore:
     """The store as one life of the daemon has it: its face is `remediator.store.Store`'s."""
 
-    def __init__(self, store: Store, fate: Fate, pause: Callable[[], float] | None = None) -> None:
+    def __init__(self, store: Store, fate: Fate, pause: Callable[[], float]) -> None:
         """`pause` gives the seconds that the way to the store and back takes, each time anew."""
         self.identity = store.identity
         self.dead = asyncio.Event()
@@ -123,7 +123,7 @@ class LivingStore:
         return done
 
     async def _travel(self) -> None:
-        if not self._dying and self._pause is not None and (seconds := self._pause()) > 0:
+        if not self._dying and (seconds := self._pause()) > 0:
             await asyncio.sleep(seconds)
         if self._dying:
             await self._no_answer()

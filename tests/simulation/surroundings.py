@@ -75,6 +75,8 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
 
     def __init__(self, clock: Clock, pause: Callable[[], float]) -> None:
         super().__init__(clock)
+        self.answer_takes = 0.0
+        """Seconds that every answer is on its way, beside what the dice say."""
         self._pause = pause
         self.answer_takes = 0.0
         """Seconds, beyond what any way takes."""
@@ -84,6 +86,7 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
         await self._on_its_way()
         seen = await super().look(max_age)
         await self._on_its_way()
+        await self.clock.sleep(self.answer_takes)
         if self.answer_takes:
             await self.clock.sleep(self.answer_takes)
         return replace(seen, at=asked)

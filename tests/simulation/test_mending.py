@@ -299,3 +299,47 @@ async def test_what_begins_again_while_it_is_looked_at_gets_a_run_of_its_own(
         assert first.outcome == "succeeded"
         assert len(house.incidents()) == 1, "it never ended as far as anybody was told"
         await house.until(lambda: len(house.docker.restarts) == 2, within=2 * MINUTE)
+
+
+@pytest.mark.parametrize("alertmanager", [True, False])
+async def test_a_relapse_between_two_looks_counts(build: Callable[..., House], alertmanager: bool) -> None:
+    async with build(rules(), alertmanager=alertmanager) as house:
+        mark = await house.fire()
+        await house.until(lambda: house.docker.restarts)
+        await house.resolve(mark)
+        await house.wait(minutes=1, seconds=1)
+        await house.fire()
+        await house.wait(seconds=0.5)
+        await house.resolve(mark)
+        again_at = house.clock.now()
+        run = await house.finished()
+        assert run.outcome == "succeeded"
+        assert run.finished_at >= again_at + 2 * MINUTE
+
+
+async def test_time_that_the_daemon_was_down_is_not_held_against_the_act(build: Callable[..., House]) -> None:
+    async with build(rules()) as house:
+        mark = await house.fire()
+        await house.is_now(RunStatus.VERIFYING)
+        await house.crash()
+        await house.wait(minutes=10)
+        await house.start()
+        await house.wait(minutes=1)
+        await house.resolve(mark)
+        assert (await house.finished()).outcome == "succeeded"
+
+
+async def test_a_plan_that_is_out_of_date_in_its_middle_is_not_carried_on(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(rule(guardrails="changed_by_others: 0s")), replicas=2) as house:
+        house.docker.box("app-web-1").stops_after = 5
+        mark = await house.fire()
+        await house.acts()
+        house.docker.recreate_by_hand("app-web-2")
+        await house.is_now(RunStatus.VERIFYING)
+        assert house.docker.restarts == ["app-web-1"]
+        [why] = [e.data["reason"] for e in house.witness.events if e.kind == "run.verifying"]
+        assert why == "stale_plan"
+        await house.resolve(mark)
+        assert (await house.finished()).outcome == "succeeded"

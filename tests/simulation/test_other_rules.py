@@ -115,6 +115,16 @@ async def test_a_rule_that_was_made_stricter_asks(build: Callable[..., House], b
         assert house.docker.restarts == []
 
 
+async def test_a_reload_while_it_is_about_to_decide_counts(build: Callable[..., House]) -> None:
+    async with build(rules()) as house:
+        house.docker.disturb("history", delay=8)
+        await house.fire()
+        await house.wait(seconds=2)
+        await begin_anew(house, rules(rule(more="mode: approve")), by="reload")
+        await house.asked()
+        assert house.docker.restarts == []
+
+
 async def test_rules_with_a_mistake_change_nothing(build: Callable[..., House]) -> None:
     async with build(rules()) as house:
         house.reads = "groups: [{name: a, rules: [{name: b, stepz: []}]}]"

@@ -83,6 +83,14 @@ async def test_the_pauses_between_tries_grow_to_ten_minutes(build: Callable[...,
         assert (first.attempts, first.error) == (9, "connection refused")
 
 
+async def test_people_hear_at_once(build: Callable[..., House]) -> None:
+    async with build(P0) as house:
+        await house.wait(minutes=10, seconds=7)
+        await house.fire()
+        await house.wait(seconds=1)
+        assert house.inbox.kinds == ["approval_wanted"]
+
+
 async def test_a_crash_forgets_neither_a_message_nor_its_turn(build: Callable[..., House]) -> None:
     async with build(P0) as house:
         house.inbox.down = "connection refused"

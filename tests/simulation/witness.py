@@ -46,6 +46,8 @@ class Witness:
         """What the world was asked to do: number of the attempt -> object."""
         self._clock = clock
         self._broken: list[str] = []
+        self._read: set[int] = set()
+        """Notifications that are decided about."""
         self._attempts: dict[int, dict[int, Attempt]] = defaultdict(dict)
         """By run."""
         self._acts: dict[str, dict[int, Attempt]] = defaultdict(dict)
@@ -97,6 +99,10 @@ class Witness:
         self._broken.append(f"{self._clock.now():%H:%M:%S} {what}")
 
     def _check(self, event: Event) -> None:
+        if event.kind == "notification.taken_in":
+            number = event.data["notification"]
+            assert number not in self._read, f"notification {number} is decided about twice"
+            self._read.add(number)
         for entity in event.puts:
             if isinstance(entity, Attempt) and self.state.find(Attempt, entity.id) is None:
                 rule = self._rule(entity.rule)

@@ -16,10 +16,10 @@ OURS = Path(__file__).resolve().parents[2] / "remediator"
 
 
 def number(value: float) -> str:
-    """Three digits that matter."""
-    if value >= 1000:
+    """In few characters, so that all of a line fits."""
+    if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def table(title: str, figures: Iterable[Figure]) -> Iterator[str]:

@@ -26,7 +26,7 @@ def table(title: str, figures: Iterable[Figure]) -> Iterator[str]:
     """Medians of both sides, and the ratio or value that is judged with its least and most."""
     yield ""
     yield title
-    yield f"{'':27}{'unit':>5}{'bare':>8}{'daemon':>8}  {'median (min-max)':<19}{'target':<11}"
+    yield f"{'':27}{'unit':>5}{'bare':>8}{'daemon':>8} {'median (min-max)':<18}{'target':<11}"
     yield "-" * WIDTH
     for figure in figures:
         judged = figure.judged
@@ -35,7 +35,7 @@ def table(title: str, figures: Iterable[Figure]) -> Iterator[str]:
         target = f"{figure.target or ''} {figure.verdict}" if figure.target else ""
         yield (
             f"{figure.name:<27}{figure.unit:>5}{number(statistics.median(figure.bare)):>8}"
-            f"{number(statistics.median(figure.daemon)):>8}  {middle:<19}{target}"
+            f"{number(statistics.median(figure.daemon)):>8} {middle:<18}{target}"
         ).rstrip()
 
 
@@ -47,7 +47,7 @@ def missed(groups: Iterable[tuple[str, list[Figure]]]) -> Iterator[str]:
             if figure.target is not None and figure.verdict == "MISSED":
                 median, limit = statistics.median(figure.judged), figure.target.limit
                 lines.append(
-                    f"  {title}, {figure.name}: {number(median)} instead of {figure.target}, "
+                    f"  {title}\n    {figure.name}: {number(median)} instead of {figure.target}, "
                     f"{abs(median - limit) / limit:.0%} off"
                 )
     yield ""

@@ -27,7 +27,7 @@ from remediator.metrics import Metrics
 from remediator.reading.problems import InputError
 from remediator.rules.load import load_rules
 from remediator.store import Store, StoreError
-from remediator.web.app import make_app, start_site
+from remediator.web.app import make_app, start_site, stop_site
 from remediator.web.auth import Caller, Tokens
 from remediator.web.front import Front
 from remediator.world.alertmanager import AlertmanagerClients
@@ -110,10 +110,15 @@ class Daemon:
             return  # the engine has told
 
     async def stop(self) -> None:
-        """Take nothing new, let acts finish, and put everything away."""
-        log.info("stopping", grace=self._config.drain.total_seconds())
-        await self._engine.stop(self._config.drain.total_seconds())
-        await self._site.cleanup()
+        """Take nothing new, let acts finish, then requests under way, and put everything away.
+
+        Acts and requests together are given `drain`.
+        """
+        grace = self._config.drain.total_seconds()
+        end = self._clock.monotonic() + grace
+        log.info("stopping", grace=grace)
+        await self._engine.stop(grace)
+        await stop_site(self._site, max(0.0, end - self._clock.monotonic()))
         for _, channel in self._channels.values():
             await channel.close()
         await close_world(self._world)

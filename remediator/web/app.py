@@ -5,6 +5,8 @@ A path is open to operators only, unless it stands among the few that are not.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -24,6 +26,8 @@ KEEPALIVE_SECONDS = 75.0
 """How long an idle connection stays open."""
 LINGER_SECONDS = 1.0
 """How long a body that was refused is still read and dropped, so that its sender gets to see the answer."""
+CUT_SECONDS = 0.1
+"""What a request gets that is cut off at the end, to see that it is."""
 
 _API = "/api/v1"
 _ID = "{id:[1-9][0-9]{0,17}}"
@@ -68,22 +72,21 @@ def make_app(front: Front) -> web.Application:
     return app
 
 
-async def start_site(
-    app: web.Application, host: str, port: int, *, grace: float = 10.0
-) -> tuple[web.AppRunner, int]:
-    """Listen; returns the runner, whose `cleanup` ends it, and the port (for a `port` of 0).
+async def start_site(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Listen; returns the runner, for `stop_site`, and the port (for a `port` of 0).
 
-    `cleanup` closes idle connections at once, and gives requests under way `grace` seconds. A client
-    that goes away does not cancel what it asked for: an act is not to be cut off half-way.
+    A client that goes away does not cancel what it asked for: an act is not to be cut off half-way.
+    Bodies are left as they come: nothing is inflated for somebody who has not shown a token yet.
     OSError when the address cannot be had.
     """
     runner = web.AppRunner(
         app,
         access_log=None,
+        auto_decompress=False,
         handler_cancellation=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
         lingering_time=LINGER_SECONDS,
-        shutdown_timeout=grace,
+        shutdown_timeout=86_400.0,  # `stop_site` knows better
     )
     await runner.setup()
     server = runner.server
@@ -96,3 +99,13 @@ async def start_site(
         await runner.cleanup()
         raise
     return runner, site.port
+
+
+async def stop_site(runner: web.AppRunner, grace: float) -> None:
+    """Listen no more, close idle connections at once, and give requests under way `grace` seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace):
+            await runner.cleanup()
+    if runner.server is not None:  # the time was up before the end
+        await runner.server.shutdown(CUT_SECONDS)
+        await runner.cleanup()

@@ -66,8 +66,8 @@ class Tokens:
 
 def from_another_site(request: web.BaseRequest) -> bool:
     """True if a browser says that a page of another origin makes it send this request."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None and site != "same-origin":
+    # `none` is a person who has typed the address.
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return True
     origin = request.headers.get("Origin")
     # Scheme and port of a proxy in front are not known here; the host it was called by is.

@@ -30,7 +30,8 @@ class Asked(BaseModel):
 
 
 async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:
-    """The whole body. Refuses one larger than `limit` bytes, or that takes longer than `seconds`."""
+    """The whole body. Refuses one over `limit` bytes, a compressed one, or one that takes over `seconds`."""
+    _refuse_compressed(request)
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     try:
@@ -87,6 +88,18 @@ def _told(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown; this takes {', '.join(model.model_fields) or 'nothing'}"
     return f"{key}: {error['msg']}"
+
+
+def _refuse_compressed(request: web.BaseRequest) -> None:
+    """A small body could hold a huge one; and nobody who is to call here compresses."""
+    coding = ", ".join(request.headers.getall("Content-Encoding", ())).strip().lower()
+    if coding not in ("", "identity"):
+        raise Refusal(
+            415,
+            "compressed",
+            "the body is compressed, by its Content-Encoding; send it as it is",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _too_large(limit: int) -> Refusal:

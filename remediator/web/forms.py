@@ -194,12 +194,13 @@ def control(control: Control) -> Form:
     return {"by": control.by, "reason": control.reason, "at": time(control.at)}
 
 
-def readiness(readiness: Readiness) -> Form:
-    """Whether the daemon can do its work, and each thing that this depends on."""
+def readiness(readiness: Readiness, *, details: bool = True) -> Form:
+    """Whether the daemon can do its work, and each thing that this depends on; with why only if so asked."""
     return {
         "ready": readiness.ready,
         "checks": {
-            name: {"ok": check.ok, "detail": check.detail} for name, check in readiness.checks.items()
+            name: {"ok": check.ok, **({"detail": check.detail} if details else {})}
+            for name, check in readiness.checks.items()
         },
     }
 

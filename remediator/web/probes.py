@@ -1,4 +1,7 @@
-"""What machines ask without a token: is it alive, is it ready, and its metrics."""
+"""What machines ask without a token: is it alive, is it ready, and its metrics.
+
+Why it is not ready may name hosts and files, so that is told to operators only.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from aiohttp import web
 
 from remediator.metrics import CONTENT_TYPE
 from remediator.web import forms
+from remediator.web.auth import from_another_site
+from remediator.web.errors import Refusal
 from remediator.web.front import FRONT
 
 if TYPE_CHECKING:
@@ -29,8 +34,13 @@ async def healthy(_: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """GET /-/ready: 200 when the daemon can do its work, else 503; either way every check."""
-    readiness = await request.app[FRONT].desk.readiness()
-    return web.json_response(forms.readiness(readiness), status=200 if readiness.ready else 503)
+    front = request.app[FRONT]
+    if from_another_site(request):
+        raise Refusal(403, "forbidden", "browsers of other sites may not call this")
+    caller = front.tokens.caller(request.headers.get("Authorization", ""))
+    readiness = await front.desk.readiness()
+    told = forms.readiness(readiness, details=caller is not None and caller.role == "operator")
+    return web.json_response(told, status=200 if readiness.ready else 503)
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -25,7 +25,7 @@ from remediator.model.run import Approval, Attempt, Control, Run
 from remediator.model.words import AttemptStatus, Severity
 from remediator.model.world import Applied, Unknown
 from remediator.store import Store
-from remediator.web.app import make_app, start_site
+from remediator.web.app import make_app, start_site, stop_site
 from remediator.web.auth import Caller, Tokens
 from remediator.web.front import Front
 
@@ -316,7 +316,7 @@ async def house(**limits: Any) -> AsyncIterator[House]:
     try:
         yield House(desk, front, f"http://127.0.0.1:{port}")
     finally:
-        await runner.cleanup()
+        await stop_site(runner, 10.0)
         await store.close()
 
 

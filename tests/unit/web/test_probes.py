@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import aiohttp
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.store import StoreError
+from tests.unit.web.house import ALICE
 
 if TYPE_CHECKING:
-    import aiohttp
-    import pytest
-
     from remediator.metrics import Levels
     from tests.unit.web.house import House
 
@@ -45,7 +45,32 @@ async def test_ready_with_each_check(house: House, nobody: aiohttp.ClientSession
     async with nobody.get("/-/ready") as response:
         told = await response.json()
         assert (response.status, told["ready"]) == (503, False)
+        assert told["checks"] == {"store": {"ok": True}, "docker": {"ok": False}}
+
+
+async def test_why_it_is_not_ready_is_for_operators(
+    house: House, alice: aiohttp.ClientSession, alertmanager: aiohttp.ClientSession
+) -> None:
+    house.desk.ready = False
+    async with alice.get("/-/ready") as response:
+        told = await response.json()
+        assert (response.status, told["ready"]) == (503, False)
         assert told["checks"]["docker"] == {"ok": False, "detail": "it is down"}
+    async with alertmanager.get("/-/ready") as response:
+        assert "it is down" not in await response.text()
+
+
+@pytest.mark.parametrize("token", [None, ALICE])
+async def test_a_page_of_another_site_is_not_told_whether_it_is_ready(
+    house: House, token: str | None
+) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    async with aiohttp.ClientSession(house.url) as session:
+        async with session.get("/-/ready", headers=headers) as response:
+            assert response.status == 403
+            assert "checks" not in await response.text()
+        async with session.get("/-/ready", headers={"Sec-Fetch-Site": "none"}) as response:
+            assert response.status == 200, "somebody has typed the address"
 
 
 async def test_levels_are_read_anew_at_each_scrape(house: House, nobody: aiohttp.ClientSession) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from remediator.web.app import make_app, start_site
+from remediator.web.app import make_app, start_site, stop_site
 from tests.unit.web.house import ALICE, INGEST, House
 from tests.unit.web.house import house as open_house
 
@@ -67,6 +67,20 @@ async def test_its_end_waits_for_a_request_under_way() -> None:
             await gate.begun.wait()
             asyncio.get_running_loop().call_soon(gate.go_on.set)
         assert await posting == 200
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.1])
+async def test_its_end_cuts_off_what_outlasts_its_grace(house: House, grace: float) -> None:
+    gate = Gate(house)
+    runner, port = await start_site(make_app(house.front), "127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {INGEST}"}
+        posting = asyncio.create_task(_post(session, f"http://127.0.0.1:{port}/api/v1/webhook", headers))
+        await gate.begun.wait()
+        async with asyncio.timeout(5):  # of which each try at it would take ten by itself
+            await stop_site(runner, grace)
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await posting
 
 
 async def _post(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> int:

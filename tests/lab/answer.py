@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -43,15 +44,18 @@ def ask(
     headers: Mapping[str, str] | None = None,
     timeout: float = 30,
 ) -> Answer:
-    """Send one request. *body* goes as JSON; bytes go as they are. OSError when nobody answers."""
+    """Send one request. *body* goes as JSON; bytes go as they are. OSError without a whole answer."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **(headers or {})}
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return Answer(answer.status, answer.headers, answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, error.headers, error.read())
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+    except http.client.HTTPException as error:  # of no family with OSError: the server died as it answered
+        raise ConnectionError(f"{method} {url}: a broken answer: {error!r}") from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 from docker.errors import NotFound
 
+from tests.lab.answer import ask
 from tests.lab.process import free_port
 from tests.lab.wait import until_sync
 
@@ -112,12 +111,8 @@ class ServiceContainer:
 
     def post(self, path: str) -> None:
         """Ask the service to break: /crash, /hang, /leak?mb=64, /fail?rate=1, /stall; or to /mend."""
-        request = urllib.request.Request(self.url + path, data=b"", method="POST")
-        with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError),
-            urllib.request.urlopen(request, timeout=5),
-        ):
-            pass
+        with contextlib.suppress(OSError):
+            ask("POST", self.url + path, b"", timeout=5)
 
     def crash(self) -> None:
         """Let the process end with exit code 1, and wait until the engine says so."""

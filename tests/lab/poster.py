@@ -141,18 +141,18 @@ class Poster:
 
     def _look(self, now: float) -> Iterator[tuple[str, bool]]:
         """Which conditions hold."""
+        total = failed = 0.0
         try:
             answer = ask("GET", f"{self.service_url}/metrics", timeout=INTERVAL)
-        except OSError:
+            for family in text_string_to_metric_families(answer.body.decode()):
+                for sample in family.samples:
+                    if sample.name == "http_requests_total":
+                        total += sample.value
+                        failed += sample.value if sample.labels["status"].startswith("5") else 0
+        except (OSError, ValueError):  # no answer, or none that can be read: to Prometheus both are `up == 0`
             yield "down", True
             yield "errors", False
             return
-        total = failed = 0.0
-        for family in text_string_to_metric_families(answer.body.decode()):
-            for sample in family.samples:
-                if sample.name == "http_requests_total":
-                    total += sample.value
-                    failed += sample.value if sample.labels["status"].startswith("5") else 0
         yield "down", False
         yield "errors", self._rates.share_of_errors(now, total, failed) > 0.1
 

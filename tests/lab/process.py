@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.lab.answer import ask
 from tests.lab.paths import LabError
 from tests.lab.wait import NotYetError, until_sync
 
@@ -93,22 +91,14 @@ class Server:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def http(self, method: str, path: str, body: object = None) -> Any:
-        """Ask it something; its JSON answer, or its text."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
-        )
+        """Ask it something; its JSON answer, or its text. LabError when it refuses, OSError without one."""
+        answer = ask(method, self.url + path, body, timeout=10)
+        if not answer.ok:
+            raise LabError(f"{method} {path}: {answer}")
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as error:
-            raise LabError(
-                f"{method} {path}: {error.code} {error.read().decode(errors='replace')}"
-            ) from error
-        try:
-            return json.loads(text)
+            return answer.json()
         except ValueError:
-            return text
+            return answer.body.decode()
 
     def is_ready(self) -> bool:
         """Whether its ready page answers 200."""

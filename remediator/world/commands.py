@@ -1,8 +1,9 @@
 """Run the named commands of the configuration: a fixed argv, no shell, bounded in time and output.
 
 A command must be cheap to start, since an alert storm starts many: no thread waits for a process,
-the event loop watches its output and its pidfd. And it must be found again after a crash of the
-daemon: the attempt it belongs to stands in its environment, which `/proc` shows.
+the event loop watches its output and its pidfd. And an act must get through a crash of the daemon: its
+output has a keeper, as a pipe without a reader would kill it, and the attempt it belongs to stands in
+its environment, which `/proc` shows, so that the next daemon finds it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from remediator.model.world import WorldError
 from remediator.world.base import CommandNotStarted, CommandResult, Survivor
+from remediator.world.keeping import Keeping, Process
 from remediator.world.output import CutBuffer, redact
 
 if TYPE_CHECKING:
@@ -37,13 +39,14 @@ _GROUP_POLL = 0.02
 _CHUNK = 65_536
 _FULL_PIPE = 1_048_576
 """Bytes: as far as a program may enlarge its pipe, unless it is root's."""
+_KEEPING = Keeping()
 
 
 class NamedCommands:
     """The named commands, on this machine. Its face is `Commands`.
 
-    What a command leaves in the background is nobody's business here, but it should not go on
-    writing to the output that it was given: nobody reads that once the command has ended.
+    What an act leaves in the background is nobody's business here. It may go on writing to the output
+    that it was given; that is read, and dropped.
     """
 
     def __init__(self, specs: Mapping[str, CommandSpec], clock: Clock, *, instance: str) -> None:
@@ -65,7 +68,8 @@ class NamedCommands:
             env[MARKER] = self._mark(attempt)
         async with self._turns:
             start = self._clock.monotonic()
-            running = _Running(argv, env, spec.output_limit, spec.timeout.total_seconds())
+            keeping = None if attempt is None else _KEEPING
+            running = _Running(argv, env, spec.output_limit, spec.timeout.total_seconds(), keeping)
             try:
                 await running.over
             except asyncio.CancelledError:
@@ -121,21 +125,16 @@ class NamedCommands:
         return f"{MARKER}={self._mark(attempt)}".encode() in environ.split(b"\0")
 
 
-class _Process(subprocess.Popen[bytes]):
-    """A process whose end the event loop sees. Popen itself would complain if it is left running."""
-
-    def __del__(self) -> None:
-        """Let it be."""
-
-
-def _start(argv: Sequence[str], env: Mapping[str, str]) -> tuple[_Process, int, int]:
+def _start(argv: Sequence[str], env: Mapping[str, str], keeping: Keeping | None) -> tuple[Process, int, int]:
     """The process, the end of the pipe that its output comes out of, and its pidfd."""
     try:
         pipe, write_end = os.pipe()
     except OSError as error:
         raise CommandNotStarted(f"{argv[0]} could not be started: {error.strerror}") from None
     try:
-        process = _Process(
+        if keeping is not None:
+            keeping.hold(pipe)
+        process = Process(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=write_end,
@@ -184,14 +183,21 @@ class _Running:
     """One process and its group, watched by the event loop until it ends, whether anybody waits or not."""
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], output_limit: int, seconds: float
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        output_limit: int,
+        seconds: float,
+        keeping: Keeping | None,
     ) -> None:
         self.output = CutBuffer(output_limit)
         self.timed_out = False
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[None] = self._loop.create_future()
         """Done when it has ended, or has been given up."""
-        self._process, self._pipe, self._pidfd = _start(argv, env)
+        self._keeping = keeping
+        self._process, self._pipe, self._pidfd = _start(argv, env, keeping)
+        self._at_end = False
         self._loop.add_reader(self._pipe, self._read)
         self._loop.add_reader(self._pidfd, self._exited)
         self._timer = self._loop.call_later(seconds, self._time_is_up)
@@ -216,6 +222,7 @@ class _Running:
         except BlockingIOError:
             return False
         if not data:
+            self._at_end = True
             self._loop.remove_reader(self._pipe)
             return False
         self.output.add(data)
@@ -231,6 +238,9 @@ class _Running:
         for _ in range(_FULL_PIPE // _CHUNK + 1):
             if not self._read():
                 break
+        if self._keeping is not None and not self._at_end:
+            with contextlib.suppress(OSError):
+                self._keeping.read(self._pipe)
         for descriptor in (self._pipe, self._pidfd):
             self._loop.remove_reader(descriptor)
             os.close(descriptor)

@@ -3,76 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
-import subprocess
 import sys
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from remediator.clock import SystemClock
-from remediator.model.command import CommandSpec
 from remediator.world import commands
-from remediator.world.base import CommandNotStarted, CommandResult, Survivor
+from remediator.world.base import CommandNotStarted, Survivor
 from remediator.world.commands import NamedCommands
 from tests.lab.wait import until
+from tests.unit.world.processes import SH, descriptors, exists, shell, spec, zombies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SH = "/bin/sh"
-
-
-def spec(
-    *argv: str, seconds: float = 60, limit: int = 65_536, env: dict[str, str] | None = None
-) -> CommandSpec:
-    return CommandSpec(
-        name="c", argv=argv, timeout=timedelta(seconds=seconds), output_limit=limit, env=env or {}
-    )
-
-
-@pytest.fixture
-def named() -> NamedCommands:
-    return NamedCommands({}, SystemClock(), instance=f"test-{os.getpid()}")
-
-
-@pytest.fixture
-def leftovers(named: NamedCommands) -> Iterator[None]:
-    """Ends what a test leaves of the attempts 1 to 9."""
-    yield
-    for attempt in range(1, 10):
-        for survivor in named._scan(attempt):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(survivor.pid, signal.SIGKILL)
-
-
-async def shell(
-    named: NamedCommands, script: str, *, attempt: int | None = None, **options: float
-) -> CommandResult:
-    command = spec(SH, "-c", script, **options)  # type: ignore[arg-type]
-    return await named.run(command, command.argv, attempt=attempt)
-
-
-def exists(pid: int) -> bool:
-    """Whether there is such a process that is not only waiting to be reaped."""
-    try:
-        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-
-
-def zombies() -> list[int]:
-    """Children of this process that wait to be reaped."""
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return [int(pid) for pid in children if not exists(int(pid))]
-
-
-def descriptors() -> set[str]:
-    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+    from pathlib import Path
 
 
 async def test_output_of_both_streams_in_order_and_exit_code(named: NamedCommands) -> None:
@@ -335,36 +280,3 @@ async def test_without_descriptors_nothing_is_started(
     monkeypatch.setattr(os, "pipe", none)
     with pytest.raises(CommandNotStarted, match="Too many open files"):
         await shell(named, "true")
-
-
-def test_a_process_outlives_the_daemon_that_was_killed(tmp_path: Path) -> None:
-    """The daemon's end by SIGKILL leaves the act running, and the next daemon finds it."""
-    instance = f"killed-{os.getpid()}"
-    daemon = (
-        "import asyncio, sys\n"
-        "from remediator.clock import SystemClock\n"
-        "from remediator.model.command import CommandSpec\n"
-        "from remediator.world.commands import NamedCommands\n"
-        "spec = CommandSpec(name='c', argv=('/bin/sleep', '99'))\n"
-        f"named = NamedCommands({{}}, SystemClock(), instance={instance!r})\n"
-        "asyncio.run(named.run(spec, spec.argv, attempt=7))\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", daemon])
-    after = NamedCommands({}, SystemClock(), instance=instance)
-
-    async def look() -> None:
-        async def found() -> list[Survivor]:
-            return await after.survivors(7)
-
-        await until(found)
-        process.kill()
-        process.wait()
-        assert [survivor.argv for survivor in await found()] == [("/bin/sleep", "99")]
-        await after.end_survivors(7, ("/bin/sleep", "99"))
-
-        async def gone() -> bool:
-            return not await after.survivors(7)
-
-        await until(gone)
-
-    asyncio.run(look())

@@ -6,7 +6,6 @@ The only place that knows every part. A test can start the same daemon inside it
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import os
 import signal
@@ -31,7 +30,7 @@ from remediator.web.app import make_app, start_site, stop_site
 from remediator.web.auth import Caller, Tokens
 from remediator.web.front import Front
 from remediator.world.alertmanager import AlertmanagerClients
-from remediator.world.asking import Endpoint
+from remediator.world.asking import Endpoint, basic, bearer
 from remediator.world.base import World
 from remediator.world.commands import NamedCommands
 from remediator.world.docker import DockerEngine
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
     from remediator.channels.base import Channel
     from remediator.clock import Clock
-    from remediator.config.sections import AccessEntry, ChannelEntry
+    from remediator.config.sections import AccessEntry, ChannelEntry, EngineEntry
 
 log = structlog.get_logger(__name__)
 
@@ -62,36 +61,36 @@ class Daemon:
         """`path` is the configuration file. Nothing is read before `start`."""
         self._path = path
         self._clock = clock or SystemClock()
-        self._channels: dict[str, tuple[ChannelEntry, Channel]] = {}
+        self._channels: Mapping[str, tuple[ChannelEntry, Channel]] = {}
 
     async def start(self) -> None:
         """Read everything, take the store, and listen. StartError says what is in the way."""
         try:
-            config = load_config(self._path)
-            setup = self._setup(config)
+            setup = self._load()
         except InputError as error:
             raise StartError(str(error)) from None
-        logging.set_up(level=config.log_level, secrets=config.secrets)
+        config, self._channels = self._read
+        self._config = self._began_with = config
+        self._redactor = logging.set_up(level=config.log_level, secrets=config.secrets)
         for warning in config.warnings:
             log.warning("the configuration may not say what is meant", place=str(warning).splitlines()[0])
-        self._config = self._read = config
         try:
             self._store = Store.open(str(config.store), self._clock, max_waiting=config.limits.max_waiting)
         except StoreError as error:
             raise StartError(str(error)) from None
-        self._world = open_world(config, self._clock, self._store.identity)
-        metrics = Metrics(version("remediator"))
-        self._engine = Engine(
-            store=self._store,
-            world=self._world,
-            clock=self._clock,
-            metrics=metrics,
-            setup=setup,
-            load=self._load,
-            in_force=self._in_force,
-        )
-        self._front = self._front_of(config, metrics)
         try:
+            self._world = open_world(config, self._clock, self._store.identity)
+            metrics = Metrics(version("remediator"))
+            self._engine = Engine(
+                store=self._store,
+                world=self._world,
+                clock=self._clock,
+                metrics=metrics,
+                setup=setup,
+                load=self._load,
+                in_force=self._in_force,
+            )
+            self._front = self._front_of(config, metrics)
             await self._engine.load()
             # A daemon that cannot be reached, to be stopped for instance, is not to act.
             self._site, self.port = await self._listen(config)
@@ -153,40 +152,45 @@ class Daemon:
         )
 
     def _load(self) -> Setup:
-        self._read = load_config(self._path)
-        return self._setup(self._read)
-
-    def _in_force(self) -> None:
-        """What was read last is in force now: everything outside of the engine follows."""
-        for key in restart_needed(self._config, self._read):
-            log.warning("a change of this key needs a restart", key=key)
-        self._config = self._read
-        self._front.tokens = _tokens(self._config)
-        self._world.commands.specs = self._config.commands
-
-    def _setup(self, config: Config) -> Setup:
+        """Read everything. Nothing of it counts before it is in force."""
+        config = load_config(self._path)
+        channels = self._channels_of(config)
         actions, checks = actions_of(config.commands), checks_of(config.commands)
-        return Setup(
+        setup = Setup(
             rules=load_rules(config.rules, services=config.services, actions=actions, checks=checks),
             policy=config.policy,
             services=config.services,
             actions=actions,
             checks=checks,
-            channels=self._channels_of(config),
+            channels={name: channel for name, (_, channel) in channels.items()},
             receiver=config.receiver,
             pause_file=config.pause_file,
             reconcile_interval=config.reconcile_interval,
             verify_interval=config.verify_interval,
             triage_timeout=config.triage_timeout,
         )
+        self._read = config, channels
+        return setup
 
-    def _channels_of(self, config: Config) -> Mapping[str, Channel]:
+    def _in_force(self) -> None:
+        """What was read last is in force now: everything outside of the engine follows."""
+        self._config, self._channels = self._read
+        self._redactor.hide(self._config.secrets)
+        for key in restart_needed(self._began_with, self._config):
+            log.warning("a change of this key needs a restart", key=key)
+        self._front.tokens = _tokens(self._config)
+        self._world.commands.specs = self._config.commands
+
+    def _channels_of(self, config: Config) -> dict[str, tuple[ChannelEntry, Channel]]:
         """One channel for each entry; those whose entry did not change keep their connections."""
+        channels = {}
         for name, entry in config.channels.items():
             known = self._channels.get(name)
-            if known is None or known[0] != entry:
-                hook = entry.webhook
-                self._channels[name] = (
+            hook = entry.webhook
+            channels[name] = (
+                known
+                if known is not None and known[0] == entry
+                else (
                     entry,
                     WebhookChannel(
                         hook.address.get_secret_value(),
@@ -195,7 +199,8 @@ class Daemon:
                         timeout=hook.timeout.total_seconds(),
                     ),
                 )
-        return {name: self._channels[name][1] for name in config.channels}
+            )
+        return channels
 
 
 async def run(path: Path) -> None:
@@ -234,30 +239,23 @@ def _tokens(config: Config) -> Tokens:
 
 
 def open_world(config: Config, clock: Clock, instance: str) -> World:
-    """The clients for everything outside that is configured. They connect when they are first used."""
-    return World(
-        engines={
-            name: DockerEngine(
-                entry.host,
-                clock,
-                name=name,
-                timeout=entry.timeout.total_seconds(),
-                ca=str(entry.ca_file) if entry.ca_file else None,
-                cert=str(entry.cert_file) if entry.cert_file else None,
-                key=str(entry.key_file) if entry.key_file else None,
-            )
-            for name, entry in config.engines.items()
-        },
-        alerts=AlertmanagerClients(
-            [_endpoint(entry) for entry in config.alertmanagers], clock, settle=config.alertmanager_settle
+    """The clients for everything outside that is configured. They connect when they are first used.
+
+    StartError if what the configuration names has become unfit since it was read.
+    """
+    servers = [_endpoint(entry) for entry in config.alertmanagers]
+    settle = config.alertmanager_settle
+    try:
+        return World(
+            engines={name: _engine(name, entry, clock) for name, entry in config.engines.items()},
+            alerts=AlertmanagerClients(servers, clock, settle=settle) if servers else None,
+            prometheus=PrometheusClient(_endpoint(config.prometheus), clock) if config.prometheus else None,
+            commands=NamedCommands(config.commands, clock, instance=instance),
+            clock=clock,
+            own_container_id=own_container_id(),
         )
-        if config.alertmanagers
-        else None,
-        prometheus=PrometheusClient(_endpoint(config.prometheus)) if config.prometheus else None,
-        commands=NamedCommands(config.commands, clock, instance=instance),
-        clock=clock,
-        own_container_id=own_container_id(),
-    )
+    except ValueError as error:
+        raise StartError(f"{error}; `remediator check` tells what is wrong with the configuration") from None
 
 
 async def close_world(world: World) -> None:
@@ -269,16 +267,24 @@ async def close_world(world: World) -> None:
             await client.close()
 
 
+def _engine(name: str, entry: EngineEntry, clock: Clock) -> DockerEngine:
+    return DockerEngine(
+        entry.host,
+        clock,
+        name=name,
+        timeout=entry.timeout.total_seconds(),
+        ca=str(entry.ca_file) if entry.ca_file else None,
+        cert=str(entry.cert_file) if entry.cert_file else None,
+        key=str(entry.key_file) if entry.key_file else None,
+    )
+
+
 def _endpoint(entry: AccessEntry) -> Endpoint:
     """A server to ask, with its credentials as they were read with the configuration."""
-    header: str | None = None
+    authorization = None
     if entry.token is not None:
-        header = f"Bearer {entry.token.get_secret_value()}"
+        authorization = bearer(entry.token.get_secret_value)
     elif entry.username is not None and entry.password is not None:
-        pair = f"{entry.username}:{entry.password.get_secret_value()}"
-        header = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return Endpoint(
-        url=entry.url,
-        authorization=None if header is None else lambda: header,
-        ca_file=str(entry.ca_file) if entry.ca_file else None,
-    )
+        authorization = basic(entry.username, entry.password.get_secret_value)
+    ca_file = str(entry.ca_file) if entry.ca_file else None
+    return Endpoint(url=entry.url, authorization=authorization, ca_file=ca_file)

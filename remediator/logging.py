@@ -36,9 +36,14 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, escape: bool = False) -> None:
-        # The longest first: a secret that holds another must not leave its rest behind.
-        self._secrets = sorted({s for s in secrets if s}, key=len, reverse=True)
+        self._secrets: list[str] = []
         self._escape = escape
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these out from now on, beside those that are known: an old one may still be in use."""
+        # The longest first: a secret that holds another must not leave its rest behind.
+        self._secrets = sorted({*self._secrets, *secrets} - {""}, key=len, reverse=True)
 
     def __call__(
         self, logger: object, method: str, event: MutableMapping[str, Any]
@@ -71,11 +76,12 @@ def set_up(
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
     console: bool | None = None,
-) -> None:
+) -> Redactor:
     """Send all logs, also those of libraries, to `stream` (standard error by default).
 
     `level` is one of LEVELS. `secrets` are values that must never show. `console` forces the form
     for people, or JSON; by default a terminal decides. Calling it again replaces what was set.
+    The redactor that is returned can be told of more secrets.
     """
     if level not in LEVELS:
         raise ValueError(f"unknown log level {level!r}: use one of {', '.join(LEVELS)}")
@@ -94,6 +100,7 @@ def set_up(
         if for_people
         else structlog.processors.JSONRenderer()
     )
+    redactor = Redactor(secrets, escape=for_people)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -101,7 +108,7 @@ def set_up(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                Redactor(secrets, escape=for_people),
+                redactor,
                 render,
             ],
         )
@@ -120,3 +127,4 @@ def set_up(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    return redactor

@@ -157,7 +157,9 @@ class Config(Strict):
         "Prometheus may not have told it yet. Needs a restart.",
     )
     prometheus: AccessEntry | None = Field(
-        default=None, description="The Prometheus to ask. Needs a restart."
+        default=None,
+        description="The Prometheus. No check and no action asks it yet: for now /-/ready tells whether it "
+        "is there. Needs a restart.",
     )
     engines: dict[Name, EngineEntry] = Field(
         default_factory=_engines,
@@ -182,8 +184,8 @@ class Config(Strict):
     )
     drain: Duration = Field(
         default=timedelta(seconds=25),
-        description="How long acts under way may take to end when the daemon is stopped. Keep it below the "
-        "time that whoever stops it allows (`docker stop --timeout`, TimeoutStopSec). Needs a restart.",
+        description="How long acts and requests under way may take to end when the daemon is stopped. Keep "
+        "it below the time that whoever stops it allows (`docker stop --timeout`, TimeoutStopSec).",
     )
     verify_interval: Positive = Field(
         default=timedelta(seconds=2), description="Time between two looks at whether an act helped."
@@ -238,8 +240,8 @@ class Config(Strict):
 
 
 RELOADABLE = frozenset(
-    {"channels", "commands", "guardrails", "mode", "pause_file", "receiver", "reconcile_interval", "rules"}
-    | {"services", "severities", "tokens", "triage_timeout", "verify_interval"}
+    {"channels", "commands", "drain", "guardrails", "mode", "pause_file", "receiver", "reconcile_interval"}
+    | {"rules", "services", "severities", "tokens", "triage_timeout", "verify_interval"}
 )
 """Keys that a reload may change; every other one needs a restart."""
 

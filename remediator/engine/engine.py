@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from remediator.engine.setup import Setup
     from remediator.metrics import Metrics
     from remediator.model.event import Event
+    from remediator.rules.ruleset import RuleSet
     from remediator.store import Store, Transaction
     from remediator.world.base import World
 
@@ -72,6 +73,14 @@ class Engine:
         self._readiness = ReadinessCheck(core)
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._followers: dict[str, Callable[[Event], None]] = {
+            "alarms": core.alarms.observe,
+            "dispatcher": self._dispatcher.observe,
+            "timers": self._timers.observe,
+            "outbox": self._outbox.observe,
+            "metrics": core.metrics.observe,
+        }
+        """What follows from each committed event, what acts before what counts."""
         self.desk = EngineDesk(core, self._intake, self._readiness, self._reload)
 
     async def start(self) -> None:
@@ -148,41 +157,46 @@ class Engine:
                     actor=actor,
                 )
                 raise
+            # On the record first: rules that nobody can read up on later are not to be in force.
+            await core.decide(lambda draft, _: _tell_rules(draft, setup.rules), actor=actor)
             self._use(setup)
-            await core.decide(lambda draft, _: self._tell_rules(draft), actor=actor)
         return setup.rules.version
 
     def _use(self, setup: Setup) -> None:
         """Put new rules and configuration in force, between two decisions."""
-        core = self.core
+        core, before = self.core, self.core.setup
         core.book.replace(setup.rules, self._dispatcher.unfinished())
         core.setup = setup
         self._in_force()
+        self._outbox.retire(before.channels.values(), setup.channels.values())
         self._readiness.rules_error = None
         self._readiness.forget()
+        # Last: what waits is planned and judged by what is in force now.
         self._dispatcher.look_again()
         log.info("rules are loaded", version=setup.rules.version, rules=len(setup.rules))
 
     def _committed(self, events: Sequence[Event]) -> None:
-        """Everything that follows from a commit, before whoever wrote it goes on."""
+        """Everything that follows from a commit, before whoever wrote it goes on.
+
+        A fault in one part keeps nothing from the others.
+        """
         for event in events:
-            self.core.metrics.observe(event)
-            if event.puts:
-                self.core.alarms.observe(event)
-                self._dispatcher.observe(event)
-                self._timers.observe(event)
-                self._outbox.observe(event)
+            for name, follow in self._followers.items():
+                try:
+                    follow(event)
+                except Exception:
+                    log.exception("a part of the engine cannot follow an event", part=name, kind=event.kind)
 
     def _tell_start(self, draft: Draft, _: Transaction) -> None:
         draft.record("daemon.started", incident=None, identity=self.core.store.identity)
-        self._tell_rules(draft)
+        _tell_rules(draft, self.core.setup.rules)
 
-    def _tell_rules(self, draft: Draft) -> None:
-        rules = self.core.setup.rules
-        draft.record(
-            "rules.loaded",
-            incident=None,
-            version=rules.version,
-            rules=len(rules),
-            by_hand=draft.actor != DAEMON,
-        )
+
+def _tell_rules(draft: Draft, rules: RuleSet) -> None:
+    draft.record(
+        "rules.loaded",
+        incident=None,
+        version=rules.version,
+        rules=len(rules),
+        by_hand=draft.actor != DAEMON,
+    )

@@ -18,7 +18,9 @@ from remediator.engine.core import wait_for
 from remediator.model.run import Message
 
 if TYPE_CHECKING:
-    from remediator.channels.base import Delivery
+    from collections.abc import Iterable
+
+    from remediator.channels.base import Channel, Delivery
     from remediator.decide.draft import Draft
     from remediator.engine.core import Core
     from remediator.model.event import Event
@@ -46,11 +48,23 @@ class Outbox:
         self._core = core
         self._wake = asyncio.Event()
         self._under_way: dict[tuple[str, int | None], asyncio.Task[None]] = {}
+        self._sending: dict[asyncio.Task[None], Channel] = {}
+        """Which channel each of them goes through."""
+        self._closing: set[asyncio.Task[None]] = set()
 
     def observe(self, event: Event) -> None:
         """Follow a committed event that leaves a message."""
         if any(isinstance(entity, Message) for entity in event.puts):
             self._wake.set()
+
+    def retire(self, before: Iterable[Channel], now: Iterable[Channel]) -> None:
+        """Of the channels before a reload, close those that are none now, each after what it still sends."""
+        kept = {id(channel) for channel in now}
+        for channel in before:
+            if id(channel) not in kept:
+                task = asyncio.create_task(self._close(channel))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
 
     async def run(self) -> None:
         """Send for ever."""
@@ -67,7 +81,7 @@ class Outbox:
             tasks = list(self._under_way.values())
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._closing, return_exceptions=True)
 
     def _send_due(self, heads: list[Message]) -> float:
         """Begin with what is due; returns the seconds until there is more to do."""
@@ -90,17 +104,29 @@ class Outbox:
         self._wake.set()
 
     async def _send(self, message: Message) -> None:
-        channel = self._core.setup.channels.get(message.channel)
-        delivery: Delivery
-        if channel is None:
-            delivery = Failed(reason=f"there is no channel {message.channel} in the configuration any more")
-        else:
-            try:
-                delivery = await channel.send(message)
-            except Exception as error:
-                log.exception("a channel failed in a way that it does not know", channel=message.channel)
-                delivery = Retry(reason=type(error).__name__)
+        delivery = await self._delivered(message)
         await self._core.insist(lambda: self._record(message, delivery))
+
+    async def _delivered(self, message: Message) -> Delivery:
+        channel = self._core.setup.channels.get(message.channel)
+        if channel is None:
+            return Failed(reason=f"there is no channel {message.channel} in the configuration any more")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - it runs in the one of `_send_due`
+        self._sending[task] = channel
+        try:
+            return await channel.send(message)
+        except Exception as error:
+            log.exception("a channel failed in a way that it does not know", channel=message.channel)
+            return Retry(reason=type(error).__name__)
+        finally:
+            del self._sending[task]
+
+    async def _close(self, channel: Channel) -> None:
+        sending = [task for task, used in self._sending.items() if used is channel]
+        if sending:
+            await asyncio.wait(sending)
+        await channel.close()
 
     async def _record(self, message: Message, delivery: Delivery) -> None:
         tries = message.attempts + 1

@@ -11,8 +11,10 @@ from remediator.model.world import WorldError
 from remediator.store import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from remediator.engine.core import Core
-    from remediator.world.base import Engine
+    from remediator.world.base import Engine, Prometheus
 
 PATIENCE = 3.0
 """Seconds that anybody may take to answer."""
@@ -47,7 +49,10 @@ class ReadinessCheck:
         core = self._core
         engines = core.world.engines
         answers = await asyncio.gather(
-            self._store(), self._alertmanager(), *(_engine(engine) for engine in engines.values())
+            self._store(),
+            self._alertmanager(),
+            _prometheus(core.world.prometheus),
+            *(_engine(engine) for engine in engines.values()),
         )
         checks = {
             "draining": Check(ok=not core.draining, detail="the daemon is stopping" if core.draining else ""),
@@ -55,7 +60,8 @@ class ReadinessCheck:
             # The rules before a refused reload stay in force, so the daemon can work all the same.
             "rules": Check(ok=True, detail=self.rules_error or f"version {core.setup.rules.version[:12]}"),
             "alertmanager": answers[1],
-            **dict(zip((f"engine {name}" for name in engines), answers[2:], strict=True)),
+            "prometheus": answers[2],
+            **dict(zip((f"engine {name}" for name in engines), answers[3:], strict=True)),
         }
         if not engines:
             checks["engines"] = Check(ok=True, detail="none is configured, so none is needed")
@@ -83,12 +89,25 @@ class ReadinessCheck:
         return Check(ok=seen.answered, detail=told)
 
 
+async def _prometheus(server: Prometheus | None) -> Check:
+    if server is None:
+        return Check(ok=True, detail="none is configured, so none is needed")
+    return await _answers(server.ready())
+
+
 async def _engine(engine: Engine) -> Check:
+    async def ask() -> str:
+        return f"Docker {(await engine.ping()).version}"
+
+    return await _answers(ask())
+
+
+async def _answers(question: Awaitable[str | None]) -> Check:
+    """Whether somebody can be reached, and what they say."""
     try:
         async with asyncio.timeout(PATIENCE):
-            info = await engine.ping()
+            return Check(ok=True, detail=await question or "")
     except TimeoutError:
         return Check(ok=False, detail=f"no answer within {PATIENCE:g} s")
     except WorldError as error:
         return Check(ok=False, detail=str(error))
-    return Check(ok=True, detail=f"Docker {info.version}")

@@ -101,7 +101,7 @@ class AlertmanagerClients:
         """
         if not endpoints:
             raise ValueError("there is no Alertmanager to ask")
-        self._askers = [Asker(endpoint, timeout=timeout) for endpoint in endpoints]
+        self._askers = [Asker(endpoint, clock, timeout=timeout) for endpoint in endpoints]
         self._clock = clock
         self._settle = settle
         self._last: tuple[float, AlertsSeen] | None = None

@@ -1,6 +1,8 @@
 """Ask an HTTP API for JSON: one place for limits, credentials and words, for all who are only read.
 
-Neither URLs nor errors of the client library are told on, since both may hold a password.
+Since nothing is changed by asking, a connection that fails is tried again at once; what lasts longer
+than a moment is for whoever asks. Neither URLs nor errors of the client library are told on, since both
+may hold a password.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import base64
 import json
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 from yarl import URL
 
 from remediator.model.world import WorldError
@@ -20,8 +23,13 @@ from remediator.model.world import WorldError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from remediator.clock import Clock
     from remediator.model.words import Json
 
+TRIES = 3
+"""How often one question is asked, when connections fail."""
+FIRST_PAUSE = 0.1
+"""Seconds between the first two tries; doubled with each."""
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that are read at most."""
 _LARGE = 262_144
@@ -59,10 +67,18 @@ class Answer:
     headers: Mapping[str, str]
 
 
+class _Read(NamedTuple):
+    """Any answer, as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Asker:
     """Asks one server, with a limit in seconds for a whole answer. Everything that fails is a WorldError."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, timeout: float) -> None:
         """Connects to nothing yet. ValueError if the URL or the file with the certificates is of no use."""
         self._base = URL(endpoint.url)
         if self._base.scheme not in ("http", "https") or not self._base.host:
@@ -70,6 +86,7 @@ class Asker:
         self.address = str(self._base.with_user(None).with_query(None).with_fragment(None)).rstrip("/")
         """Where it is, without credentials."""
         self._authorization = endpoint.authorization
+        self._clock = clock
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | bool = True
@@ -106,28 +123,38 @@ class Asker:
         form: Mapping[str, str] | None = None,
         parse: bool = True,
     ) -> Answer:
+        async def once() -> _Read:
+            async with self._opened().request(
+                method,
+                self.address + path,
+                params=params,
+                data=form,
+                headers=self._headers(),
+                ssl=self._ssl,
+                allow_redirects=False,
+            ) as response:
+                return _Read(response.status, dict(response.headers), await self._body(response))
+
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._opened().request(
-                    method,
-                    self.address + path,
-                    params=params,
-                    data=form,
-                    headers=self._headers(),
-                    ssl=self._ssl,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                body = await self._body(response)
-                status, headers = response.status, dict(response.headers)
+            async with asyncio.timeout(self._timeout):
+                read: _Read = await self._persistent()(once)
         except TimeoutError:
             raise WorldError(f"{self.address}: no answer within {self._timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WorldError(f"{self.address}: {_reason(error)}") from None
-        if status != 200:
-            raise WorldError(f"{self.address}: {path} answered HTTP {status}{_said(body)}")
-        return Answer(await self._parsed(path, body) if parse else None, headers)
+        if read.status != 200:
+            raise WorldError(f"{self.address}: {path} answered HTTP {read.status}{_said(read.body)}")
+        return Answer(await self._parsed(path, read.body) if parse else None, read.headers)
+
+    def _persistent(self) -> AsyncRetrying:
+        """One for each question, for it counts the tries."""
+        return AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential(multiplier=FIRST_PAUSE),
+            retry=retry_if_exception(_may_pass),
+            reraise=True,
+        )
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -162,6 +189,13 @@ class Asker:
             return await asyncio.to_thread(json.loads, body) if len(body) > _LARGE else json.loads(body)
         except (ValueError, RecursionError):
             raise WorldError(f"{self.address}: {path} answered with something that is not JSON") from None
+
+
+def _may_pass(error: BaseException) -> bool:
+    """True for a connection that could not be made, or broke off. A wrong certificate stays wrong."""
+    return isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError) and not isinstance(
+        error, aiohttp.ClientSSLError | TimeoutError
+    )
 
 
 def _reason(error: Exception) -> str:

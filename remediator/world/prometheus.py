@@ -13,6 +13,7 @@ from remediator.world.asking import Asker
 from remediator.world.base import PromAlert, Sample
 
 if TYPE_CHECKING:
+    from remediator.clock import Clock
     from remediator.world.asking import Answer, Endpoint
 
 TIMEOUT = 10.0
@@ -70,9 +71,9 @@ _RESULT: TypeAdapter[_Vector | _Scalar] = TypeAdapter(
 class PrometheusClient:
     """One Prometheus. Its face is `Prometheus`."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for one answer. ValueError if the address is of no use."""
-        self._asker = Asker(endpoint, timeout=timeout)
+        self._asker = Asker(endpoint, clock, timeout=timeout)
         self._timeout = timeout
 
     async def alerts(self) -> list[PromAlert]:

@@ -120,3 +120,13 @@ def test_setting_up_again_replaces_what_was_set():
 def test_an_unknown_level_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="debug, info, warning, error"):
         set_up(level="loud")
+
+
+def test_a_secret_that_comes_later_is_hidden_beside_the_old_ones():
+    stream = io.StringIO()
+    redactor = set_up(stream=stream, secrets=[SECRET])
+    log = structlog.get_logger("x")
+    log.info("before, so that the logger is made")
+    redactor.hide(["a-new-one", ""])
+    log.info(f"{SECRET} and a-new-one")
+    assert lines(stream)[-1]["event"] == "*** and ***"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from remediator.clock import SystemClock
 from remediator.model.world import WorldError
 from remediator.world.asking import Endpoint
 from remediator.world.prometheus import PrometheusClient
@@ -35,7 +36,7 @@ def prometheus(start_prometheus: Callable[..., Prometheus]) -> Prometheus:
 
 @pytest.fixture
 async def client(prometheus: Prometheus) -> AsyncIterator[PrometheusClient]:
-    client = PrometheusClient(Endpoint(url=prometheus.url))
+    client = PrometheusClient(Endpoint(url=prometheus.url), SystemClock())
     yield client
     await client.close()
 

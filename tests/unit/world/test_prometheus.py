@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from remediator.clock import SystemClock
 from remediator.model.world import WorldError
 from remediator.world.asking import Endpoint, bearer
 from remediator.world.prometheus import PrometheusClient
@@ -26,7 +27,9 @@ async def stub() -> AsyncIterator[Stub]:
 
 @pytest.fixture
 async def client(stub: Stub) -> AsyncIterator[PrometheusClient]:
-    client = PrometheusClient(Endpoint(url=stub.url, authorization=bearer(lambda: "t")), timeout=2)
+    client = PrometheusClient(
+        Endpoint(url=stub.url, authorization=bearer(lambda: "t")), SystemClock(), timeout=2
+    )
     yield client
     await client.close()
 
@@ -160,14 +163,14 @@ async def test_ready(stub: Stub, client: PrometheusClient) -> None:
 
 
 async def test_one_that_is_not_there() -> None:
-    client = PrometheusClient(Endpoint(url="http://127.0.0.1:1"))
+    client = PrometheusClient(Endpoint(url="http://127.0.0.1:1"), SystemClock())
     with pytest.raises(WorldError, match=r"http://127\.0\.0\.1:1: ClientConnectorError: Connect"):
         await client.ready()
     await client.close()
 
 
 async def test_one_that_does_not_answer(stub: Stub) -> None:
-    client = PrometheusClient(Endpoint(url=stub.url), timeout=0.2)
+    client = PrometheusClient(Endpoint(url=stub.url), SystemClock(), timeout=0.2)
     stub.on("GET /-/ready", hang)
     with pytest.raises(WorldError, match=r"no answer within 0\.2 s"):
         await client.ready()

@@ -1,0 +1,187 @@
+"""What a reload changes at once, what it leaves alone, and what becomes of it when it fails half-way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remediator.model.words import RunStatus
+from remediator.store import StoreError
+from tests.simulation.given import rule, rules
+from tests.simulation.house import PEOPLE, House
+from tests.simulation.surroundings import Inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remediator.channels.base import Delivery
+    from remediator.model.event import Event
+    from remediator.model.run import Message
+
+pytestmark = pytest.mark.looptime(noop_cycles=0)
+
+P0 = rules(rule(severity="P0"))
+STRICTER = rules(rule(severity="P0", guardrails="cooldown: 1h"))
+
+
+# ---- runs that wait for people
+
+
+async def test_people_are_asked_anew_when_the_rule_has_changed(build: Callable[..., House]) -> None:
+    async with build(P0) as house:
+        await house.fire()
+        first = await house.asked()
+        house.write(STRICTER)
+        await house.desk.reload("alice")
+        await house.until(lambda: len(house.approvals(house.run())) == 2)
+        second = await house.asked()
+        assert [a.status for a in house.approvals(house.run())] == ["superseded", "pending"]
+        assert second.digest != first.digest
+
+        await house.desk.approve(second.id, "alice")
+        await house.until(lambda: house.docker.restarts == ["app-web-1"])
+
+
+async def test_nobody_is_asked_again_when_the_rule_is_what_it_was(build: Callable[..., House]) -> None:
+    both = ("web", "db")
+    async with build(P0, services=both) as house:
+        await house.fire()
+        first = await house.asked()
+        house.write(rules(rule(severity="P0"), rule("db-down", service="db")))
+        await house.desk.reload("alice")
+        await house.wait(minutes=10)
+        assert house.approvals(house.run()) == [first]
+        assert house.inbox.kinds == ["approval_wanted"]
+        await house.desk.approve(first.id, "alice")
+        await house.until(lambda: house.docker.restarts == ["app-web-1"])
+
+
+async def test_what_needs_nobody_any_more_goes_on(build: Callable[..., House]) -> None:
+    written = rules(rule(more="mode: approve"))
+    async with build(written) as house:
+        await house.fire()
+        await house.asked()
+        house.write(rules())
+        await house.desk.reload("alice")
+        await house.until(lambda: house.docker.restarts == ["app-web-1"])
+
+
+# ---- the record
+
+
+async def test_rules_that_cannot_be_recorded_are_not_in_force(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build(rules()) as house:
+        before = house.engine.core.setup
+
+        async def full(job: object) -> None:
+            raise StoreError("the disk is full")
+
+        house.write(rules(rule(more="mode: shadow")))
+        with monkeypatch.context() as patch:
+            patch.setattr(house.engine.core.store, "write", full)
+            with pytest.raises(StoreError):
+                await house.desk.reload("alice")
+        assert house.engine.core.setup is before
+        assert house.engine.core.book.rules is before.rules
+        assert house.kinds().count("rules.loaded") == 1
+
+        await house.desk.reload("alice")
+        assert house.engine.core.setup.rules.version != before.rules.version
+        assert house.kinds().count("rules.loaded") == 2
+
+
+# ---- channels
+
+
+class Room(Inbox):
+    """An inbox that can be closed: while nothing is under way to it, and then nothing may come any more."""
+
+    busy = closed = 0
+
+    async def send(self, message: Message) -> Delivery:
+        assert not self.closed
+        self.busy += 1
+        try:
+            return await super().send(message)
+        finally:
+            self.busy -= 1
+
+    async def close(self) -> None:
+        assert not self.busy
+        self.closed += 1
+
+
+async def test_a_channel_that_was_replaced_is_closed_after_what_it_sends(
+    build: Callable[..., House],
+) -> None:
+    async with build(P0) as house:
+        old, new = Room(house.clock, seconds=20), Room(house.clock)
+        await put(house, old)
+        await house.fire()
+        await house.is_now(RunStatus.AWAITING_APPROVAL)
+        await house.until(lambda: old.busy)
+        await put(house, new)
+        await house.wait(seconds=30)
+        assert (old.closed, old.busy) == (0, 1)
+        await house.wait(seconds=15)
+        assert (old.closed, new.closed) == (1, 0)
+        assert house.inbox.kinds == ["approval_wanted"]
+
+        await house.wait(minutes=30)
+        assert (old.tries, new.tries) == (1, 2)
+
+
+async def test_a_channel_that_sends_nothing_is_closed_at_once(build: Callable[..., House]) -> None:
+    async with build(P0) as house:
+        first, second = Room(house.clock), Room(house.clock)
+        await put(house, first)
+        await put(house, first)
+        await put(house, second)
+        await house.wait(seconds=1)
+        assert (first.closed, second.closed) == (1, 0)
+
+
+async def put(house: House, channel: Inbox) -> None:
+    """Have messages go through this from now on, into the inbox that is held against the record."""
+    channel.taken = house.inbox.taken
+    house.setup = replace(house.setup, channels={PEOPLE: channel})
+    await house.desk.reload("alice")
+
+
+# ---- what follows a commit
+
+
+async def test_one_part_that_fails_keeps_no_event_from_the_others(
+    build: Callable[..., House], faults: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build(P0) as house:
+
+        def broken(event: Event) -> None:
+            raise ValueError("a metric of no known kind")
+
+        followers = house.engine._followers
+        assert list(followers)[-1] == "metrics"
+        monkeypatch.setitem(followers, "metrics", broken)
+        monkeypatch.setitem(followers, "timers", broken)
+        await house.fire()
+        approval = await house.asked()
+        await house.until(lambda: house.inbox.kinds == ["approval_wanted"])
+        await house.desk.approve(approval.id, "alice")
+        await house.until(lambda: house.docker.restarts == ["app-web-1"])
+    assert faults
+    assert all("a metric of no known kind" in fault for fault in faults)
+    faults.clear()
+
+
+async def test_a_prometheus_that_was_configured_has_to_be_there(build: Callable[..., House]) -> None:
+    async with build(rules()) as house:
+        assert (await house.desk.readiness()).ready
+        house.world.prometheus.unreachable = "connection refused"  # type: ignore[union-attr]
+        await house.wait(seconds=3)
+        readiness = await house.desk.readiness()
+        assert not readiness.ready
+        assert "connection refused" in readiness.checks["prometheus"].detail

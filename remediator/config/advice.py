@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from remediator.config.model import Config
 from remediator.model.words import Mode, Severity
@@ -52,9 +53,28 @@ def _on_acts(config: Config) -> Iterator[Advice]:
         if engine.host.startswith("tcp://") and engine.cert_file is None:
             message = "without a client certificate, whoever can reach this port is root on that machine"
             yield ("engines", name, "host"), message
-    for name, service in config.services.items():
-        if service.min_healthy is not None:
-            yield ("services", name, "min_healthy"), "`min_healthy` is kept, but not yet enforced"
+    yield from _on_services(config)
     for name, command in config.commands.items():
         if not os.access(command.argv[0], os.X_OK):
             yield ("commands", name, "argv", 0), f"{command.argv[0]} is no program that can be run here"
+
+
+_NO_USE_YET = {
+    "depends_on": "kept, but nothing is held back or done for it yet",
+    "failure_domain": "kept, but nothing goes by it yet",
+    "min_healthy": "kept, but not yet enforced",
+    "sli": "kept, but not asked for yet",
+    "stakeholders": "kept, but they are not told anything yet: every channel is told everything",
+}
+
+
+def _on_services(config: Config) -> Iterator[Advice]:
+    for name, service in config.services.items():
+        for key, fate in _NO_USE_YET.items():
+            if getattr(service, key):
+                yield ("services", name, key), f"`{key}` is {fate}"
+        target = service.target
+        for other, named in config.services.items():
+            if named.target.project is not None and target == replace(named.target, project=None):
+                message = f"without a `project` this may be the target of `{other}`, too"
+                yield ("services", name, "target"), message

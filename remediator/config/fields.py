@@ -4,6 +4,7 @@ A path in the file is relative to the file. A secret never stands in it: the fil
 which is read at once, so that what is missing or unfit shows before anything starts.
 """
 
+import ssl
 import stat
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -66,17 +67,53 @@ FilePath = Annotated[Path, ReadAs(Text, beside)]
 """A path, relative to the file it is written in."""
 
 
-def _readable(text: str, info: ValidationInfo) -> Path:
-    file = beside(text, info)
+def _readable(file: Path) -> None:
+    """ValueError unless this is a regular file that can be read."""
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise ValueError(f"{file} is not a regular file")
         with file.open("rb"):
-            return file
+            return
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-ReadableFile = Annotated[Path, ReadAs(Text, _readable)]
-"""A path of a file that is used later, and had better be there now."""
+def _certificates(text: str, info: ValidationInfo) -> Path:
+    file = beside(text, info)
+    _readable(file)
+    try:
+        ssl.create_default_context(cafile=file)
+    except (OSError, ValueError):  # an SSLError is the first; of text that is no ASCII comes the second
+        raise ValueError(f"{file} holds no certificates; give a file of them in PEM form") from None
+    return file
+
+
+CertificateFile = Annotated[Path, ReadAs(Text, _certificates)]
+"""A path of a file with certificates, which is used later."""
+
+
+def _key(text: str, info: ValidationInfo) -> Path:
+    file = beside(text, info)
+    _readable(file)
+    return file
+
+
+KeyFile = Annotated[Path, ReadAs(Text, _key)]
+"""A path of a file with the key of a certificate; `check_key` tells whether it is."""
+
+
+def check_key(certificate: Path, key: Path) -> None:
+    """ValueError if the file holds no key that can be used, or that of another certificate."""
+
+    def nobody_to_ask() -> str:
+        raise ValueError(f"{key} is protected by a passphrase, which nobody could type in; take it off")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=nobody_to_ask)
+    except OSError as error:
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"{key} is not the key of {certificate}") from None
+        raise ValueError(f"{key} holds no key; give a file with the key in PEM form") from None
 
 
 def web_address(text: str) -> str:

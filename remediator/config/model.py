@@ -50,9 +50,29 @@ def _services(written: dict[str, ServiceEntry], info: ValidationInfo) -> dict[st
                 )
                 mistakes.append(Mistake(message, (name,), on_key=True))
     mistakes += _dependencies(services)
+    mistakes += _shared_targets(services, written, engines or {})
     if mistakes:
         raise mistaken(*mistakes)
     return services
+
+
+def _shared_targets(
+    services: Mapping[str, Service], written: Mapping[str, ServiceEntry], engines: Mapping[str, EngineEntry]
+) -> Iterator[Mistake]:
+    """Each service that is written for the very containers of another: they would not keep off each other."""
+    holders: dict[tuple[object, ...], list[str]] = {}
+    for name, service in services.items():
+        target = service.target
+        if target.kind is not TargetKind.NONE:
+            # Two names of one engine are one engine.
+            engine = engines[target.engine].host if target.engine in engines else target.engine
+            holders.setdefault((engine, target.kind, target.name, target.project), []).append(name)
+    for names in holders.values():
+        for name in names if len(names) > 1 else ():
+            others = " and ".join(f"`{other}`" for other in names if other != name)
+            message = f"the service `{name}` has the same target as {others}; one target is one service"
+            given = "target" in written[name].model_fields_set
+            yield Mistake(message, (name, "target") if given else (name,), on_key=not given)
 
 
 def _dependencies(services: Mapping[str, Service]) -> Iterator[Mistake]:

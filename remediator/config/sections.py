@@ -8,12 +8,14 @@ from pydantic import model_validator as validator
 
 from remediator.config.fields import (
     BaseUrl,
+    CertificateFile,
     EngineHost,
+    KeyFile,
     PasswordFile,
-    ReadableFile,
     SecretUrl,
     TokenFile,
     UrlFile,
+    check_key,
 )
 from remediator.decide.policy import Policy
 from remediator.model.command import ParamSpec
@@ -69,7 +71,7 @@ class AccessEntry(Strict):
     password: PasswordFile | None = Field(
         default=None, alias="password_file", description="File with the password for basic authentication."
     )
-    ca_file: ReadableFile | None = Field(
+    ca_file: CertificateFile | None = Field(
         default=None, description="File with the certificates to trust, instead of the system's."
     )
 
@@ -92,13 +94,13 @@ class EngineEntry(Strict):
         default=timedelta(seconds=10),
         description="How long an answer may take. A stop is given its own grace period on top.",
     )
-    ca_file: ReadableFile | None = Field(
+    ca_file: CertificateFile | None = Field(
         default=None, description="For `tcp://` with TLS: file with the certificates to trust."
     )
-    cert_file: ReadableFile | None = Field(
+    cert_file: CertificateFile | None = Field(
         default=None, description="The certificate that the daemon shows the engine."
     )
-    key_file: ReadableFile | None = Field(default=None, description="The key of that certificate.")
+    key_file: KeyFile | None = Field(default=None, description="The key of that certificate.")
 
     @validator(mode="after")
     def _whole_pair(self) -> "EngineEntry":
@@ -106,6 +108,11 @@ class EngineEntry(Strict):
             raise mistaken(Mistake("`cert_file` and `key_file` belong together: give both, or neither"))
         if self.host.startswith("unix://") and (self.ca_file or self.cert_file):
             raise mistaken(Mistake("TLS is for `tcp://`; a socket of this machine needs none"))
+        if self.cert_file is not None and self.key_file is not None:
+            try:
+                check_key(self.cert_file, self.key_file)
+            except ValueError as error:
+                raise mistaken(Mistake(str(error), ("key_file",))) from None
         return self
 
 

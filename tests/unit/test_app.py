@@ -95,6 +95,13 @@ async def ready(daemon: Daemon, token: str) -> dict[str, Any]:
 # ---- starting
 
 
+async def test_what_is_wrong_with_the_files_is_why_it_does_not_start(files: Files) -> None:
+    (files.folder / "ca.pem").write_text("nothing")
+    daemon = Daemon(files.write(prometheus={"url": "https://prometheus", "ca_file": "ca.pem"}))
+    with pytest.raises(StartError, match=r"remediator\.yml:\d+:\d+: .*ca\.pem holds no certificates; give"):
+        await daemon.start()
+
+
 async def test_certificates_that_vanish_after_they_were_read_are_a_clear_error(files: Files) -> None:
     unfit = files.folder / "ca.pem"
     unfit.write_bytes(CERTIFICATE.read_bytes())

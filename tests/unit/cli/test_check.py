@@ -87,6 +87,17 @@ def test_mistakes_in_rules_are_shown_with_their_lines(folder: Path) -> None:
     ]
 
 
+def test_certificates_of_no_use_are_told_before_anybody_starts(folder: Path) -> None:
+    (folder / "ca.pem").write_text("nothing")
+    (folder / "remediator.yml").write_text(CONFIG + "prometheus: {url: https://p, ca_file: ca.pem}\n")
+    result = check()
+    assert result.exit_code == 1
+    line = CONFIG.count("\n") + 1
+    assert result.output.splitlines()[0] == (
+        f"remediator.yml:{line}:39: ca.pem holds no certificates; give a file of them in PEM form"
+    )
+
+
 def test_warnings_are_shown_and_do_no_harm(folder: Path) -> None:
     (folder / "remediator.yml").write_text(CONFIG.replace("{app: {}}", "{app: {min_healthy: 2}}"))
     result = check()

@@ -15,6 +15,13 @@ tokens:
   operators: [{name: alice, file: tokens/alice}]
 """
 
+HERE = Path(__file__).parent
+CERTIFICATE = HERE.parent / "world" / "loopback.pem"
+"""A certificate with its key, both in one file."""
+OTHER_KEY = HERE / "other-key.pem"
+LOCKED_KEY = HERE / "locked-key.pem"
+"""Protected by a passphrase that nobody knows."""
+
 _WORD = re.compile(r"""[^\s,:\[\]{}"']+|\S""")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.config.given import TOKENS, config_file, read, secret, warnings
+from tests.unit.config.given import CERTIFICATE, TOKENS, config_file, read, secret, warnings
 
 WELL = f"""
 {TOKENS}
@@ -44,6 +44,20 @@ def test_an_empty_one_lacks_everything_that_makes_it_useful(tmp_path: Path) -> N
         ),
         ("services: {app: {min_healthy: 50%}}", "`min_healthy` is kept, but not yet enforced"),
         (
+            "services: {app: {depends_on: [db]}, db: {}}",
+            "`depends_on` is kept, but nothing is held back or done for it yet",
+        ),
+        ("services: {app: {failure_domain: r7}}", "`failure_domain` is kept, but nothing goes by it yet"),
+        (
+            "services: {app: {stakeholders: [research]}}",
+            "`stakeholders` is kept, but they are not told anything yet: every channel is told everything",
+        ),
+        ("services: {app: {sli: {errors: up}}}", "`sli` is kept, but not asked for yet"),
+        (
+            "services: {a: {target: {compose_service: x}}, b: {target: {compose_service: x, project: p}}}",
+            "without a `project` this may be the target of `b`, too",
+        ),
+        (
             "commands: {go: {argv: [/no/such/program]}}",
             "/no/such/program is no program that can be run here",
         ),
@@ -64,8 +78,21 @@ def test_a_program_that_can_be_run_is_not_talked_about(tmp_path: Path) -> None:
 
 
 def test_an_engine_reached_by_tls_is_not_talked_about(tmp_path: Path) -> None:
-    keys = "ca_file: tokens/alice, cert_file: tokens/alice, key_file: tokens/alice"
+    keys = f"ca_file: {CERTIFICATE}, cert_file: {CERTIFICATE}, key_file: {CERTIFICATE}"
     assert warnings(tmp_path, f"engines: {{far: {{host: 'tcp://h:2376', {keys}}}}}\n{WELL}") == []
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ("{compose_service: x, project: p}", "{compose_service: x, project: q}"),
+        ("{label: a=b}", "{label: a=c}"),
+        ("{container: x}", "{compose_service: x}"),
+    ],
+)
+def test_targets_that_differ_are_not_talked_about(tmp_path: Path, targets: tuple[str, str]) -> None:
+    one, two = targets
+    assert warnings(tmp_path, f"services: {{a: {{target: {one}}}, b: {{target: {two}}}}}\n{WELL}") == []
 
 
 def test_a_warning_knows_its_place(tmp_path: Path) -> None:

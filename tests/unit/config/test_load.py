@@ -10,7 +10,7 @@ from remediator.model.command import CommandSpec, ParamSpec
 from remediator.model.rule import Budget
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Mode, Severity
-from tests.unit.config.given import TOKENS, problems, read, secret
+from tests.unit.config.given import CERTIFICATE, TOKENS, problems, read, secret
 
 
 def test_a_file_that_says_nothing_means_the_defaults(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_commands_are_held_against_each_other_only_where_they_are_right(tmp_path
 def test_whom_it_asks(tmp_path: Path) -> None:
     secret(tmp_path, "tokens/am", "abc\n")
     secret(tmp_path, "tokens/prom", "pass word\n")
-    secret(tmp_path, "ca.pem")
+    secret(tmp_path, "ca.pem", CERTIFICATE.read_bytes())
     config = read(
         tmp_path,
         """
@@ -330,7 +330,7 @@ def test_whom_it_cannot_ask(tmp_path: Path, access: str, message: str) -> None:
             "engines: {far: {host: 'tcp://h', key_file: tokens/alice}}",
             "{: `cert_file` and `key_file` belong together",
         ),
-        ("engines: {local: {ca_file: tokens/alice}}", "{: TLS is for `tcp://`"),
+        (f"engines: {{local: {{ca_file: {CERTIFICATE}}}}}", "{: TLS is for `tcp://`"),
         (
             "prometheus: {url: 'http://h', ca_file: ca.pem}",
             "ca.pem: ca.pem cannot be read: no such file or directory",
@@ -353,6 +353,63 @@ def test_whom_it_cannot_ask(tmp_path: Path, access: str, message: str) -> None:
 )
 def test_other_mistakes(tmp_path: Path, text: str, message: str) -> None:
     assert any(found.startswith(message) for found in problems(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("services", "places"),
+    [
+        (
+            "{a: {target: {container: x}}, b: {target: {container: x}}}",
+            [
+                "{: the service `a` has the same target as `b`",
+                "{: the service `b` has the same target as `a`",
+            ],
+        ),
+        (
+            "{a: {}, b: {target: {compose_service: a}}}",
+            [
+                "a: the service `a` has the same target as `b`",
+                "{: the service `b` has the same target as `a`",
+            ],
+        ),
+        (
+            "{a: {target: {swarm_service: x}}, b: {target: {swarm_service: x, engine: same}}}",
+            [
+                "{: the service `a` has the same target as `b`",
+                "{: the service `b` has the same target as `a`",
+            ],
+        ),
+        (
+            "{a: {target: {label: x=y}}, b: {target: {label: x=y}}, c: {target: {label: x=y}}}",
+            [
+                "{: the service `a` has the same target as `b` and `c`",
+                "{: the service `b` has the same target as `a` and `c`",
+                "{: the service `c` has the same target as `a` and `b`",
+            ],
+        ),
+    ],
+)
+def test_one_target_is_one_service(tmp_path: Path, services: str, places: list[str]) -> None:
+    text = f"services: {services}\nengines: {{local: {{}}, same: {{}}}}\n"
+    assert problems(tmp_path, text) == [f"{place}; one target is one service" for place in places]
+
+
+def test_the_same_name_on_different_engines_is_not_the_same_target(tmp_path: Path) -> None:
+    far = "{host: 'tcp://far:2375'}"
+    text = f"""
+    engines: {{local: {{}}, far: {far}}}
+    services: {{a: {{target: {{container: x}}}}, b: {{target: {{container: x, engine: far}}}}}}
+    """
+    assert len(read(tmp_path, text).services) == 2
+
+
+def test_services_without_containers_have_no_target_to_share(tmp_path: Path) -> None:
+    assert len(read(tmp_path, "services: {a: {target: none}, b: {target: none}}").services) == 2
+
+
+def test_a_service_that_is_listed_twice(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "services:\n  a: {}\n  b: {}\n  a: {target: none}\n")
+    assert found == "a: duplicate key `a`; it stands in line 2 already"
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

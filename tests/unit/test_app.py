@@ -13,6 +13,7 @@ import pytest
 import structlog
 import yaml
 
+import remediator.logging
 from remediator.app import Daemon, StartError, open_world
 from remediator.clock import SystemClock
 from remediator.config import load_config
@@ -27,7 +28,16 @@ HASTE = {"drain": "500ms", "limits": {"body_timeout": "1h"}}
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave logging as it was. The product's loggers keep what they first got; here they must not."""
+    set_up = remediator.logging.set_up
+
+    def set_up_for_now(**how: Any) -> remediator.logging.Redactor:
+        redactor = set_up(**how)
+        structlog.configure(cache_logger_on_first_use=False)
+        return redactor
+
+    monkeypatch.setattr(remediator.logging, "set_up", set_up_for_now)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

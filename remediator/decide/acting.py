@@ -70,13 +70,17 @@ def decide(
     world: WorldFacts,
     history: list[Attempt],
     planned: PlanSpec | None,
+    *,
+    may_begin: bool = True,
 ) -> Judgement | None:
     """Judge the run's next operation and commit to it, hold it, ask people, or deny it.
 
     `planned` is the fresh plan of the present step. In the middle of a plan it tells whether the rest
     still stands: where it differs, nothing more is done, and what was done is verified. None goes on
-    with the stored plan unseen. Returns None when there was nothing to judge: the run waits for no
-    decision, its alert is over, or its plan is stale.
+    with the stored plan unseen. Without `may_begin`, what is allowed is left for later.
+
+    Returns None when there was nothing to judge: the run waits for no decision, its alert is over, or
+    its plan is stale.
     """
     if run.status not in UNDECIDED:
         return None
@@ -115,7 +119,7 @@ def decide(
         case NeedsApproval() as needs:
             _record(draft, request, judgement, fresh)
             ask(draft, run, plan, operations, needs, policy, request.severity)
-        case Allow():
+        case Allow() if may_begin:
             _begin(draft, request, judgement, fresh)
     return judgement
 

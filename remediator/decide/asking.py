@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import about, approval_timer, cancel_waiting, pass_turn
+from remediator.decide.ending import about, approval_timer, cancel_waiting, drop_approvals, pass_turn
 from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Approval, ApprovalDecision, Run, Timer
@@ -183,6 +183,22 @@ def expire(draft: Draft, approval: Approval, policy: Policy) -> None:
             reason=Reason.APPROVAL_EXPIRED,
             detail=f"nobody answered approval {approval.id} in time",
         )
+
+
+def withdraw(draft: Draft, run: Run, *, why: str) -> None:
+    """Take back what people were asked, because it is not what would be done now; the run is planned anew."""
+    if run.status is not RunStatus.AWAITING_APPROVAL:
+        return
+    withdrawn, timers = drop_approvals(draft, run, ApprovalStatus.SUPERSEDED)
+    draft.record(
+        "approval.withdrawn",
+        incident=run.incident_id,
+        puts=(*withdrawn, replace(run, status=RunStatus.PLANNING)),
+        deletes=timers,
+        run=run.id,
+        approvals=[approval.id for approval in withdrawn],
+        why=why,
+    )
 
 
 def _still_open(draft: Draft, approval: Approval, digest: str | None) -> None:

@@ -20,8 +20,10 @@ class WorldFacts:
     """Slow facts, read from the world just before the decision."""
 
     read_at: datetime
+    started_at: datetime | None = None
+    """When this life of the daemon began."""
     reconciled: bool = True
-    """Whether the state was held against Alertmanager since the daemon started."""
+    """Whether the state was held against Alertmanager since then."""
     draining: bool = False
     paused_by_file: str | None = None
     """Path of the pause file, if it is there."""
@@ -40,6 +42,7 @@ class WorldFacts:
         """The facts as they are recorded with the decision."""
         return {
             "read_at": self.read_at.isoformat(),
+            "started_at": _moment(self.started_at),
             "reconciled": self.reconciled,
             "draining": self.draining,
             "paused_by_file": self.paused_by_file,

@@ -10,6 +10,7 @@ import structlog
 from remediator.engine.core import RETRY_SECONDS, wait_for
 from remediator.engine.runner import Runner
 from remediator.model.run import Run
+from remediator.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,6 +83,9 @@ class Dispatcher:
             while not runner.run.finished and not self._core.draining:
                 try:
                     await runner.drive()
+                except StoreError as error:
+                    log.error("a run waits for the store", run=runner.run.id, error=str(error))
+                    await wait_for(runner.changed, RETRY_SECONDS)
                 except Exception:
                     # From its status it can always go on: nothing is held in the runner alone.
                     log.exception("a run's course failed and is begun again", run=runner.run.id)

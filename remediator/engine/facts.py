@@ -45,6 +45,7 @@ async def read_facts(
     return WorldFacts(
         # Each sighting tells its own time; the rest is as new as this.
         read_at=core.clock.now(),
+        started_at=core.started_at,
         reconciled=core.reconciled,
         draining=core.draining,
         paused_by_file=paused_by_file(core),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 
-from remediator.decide import acting, outcomes
+from remediator.decide import acting, asking, outcomes
 from remediator.engine import looking
 from remediator.engine.core import wait_for
 from remediator.engine.facts import STALE, read_facts
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from remediator.model.snapshot import Snapshot
     from remediator.model.world import ApplyResult, ProbeResult
     from remediator.store import Transaction
+
+STARTING = 30.0
+"""Seconds that a start may take before runs are decided upon all the same, and held because of it."""
 
 LOOK_AGAIN = 300.0
 """Seconds after which a held run is looked at in any case, so that nothing waits for ever."""
@@ -87,7 +90,7 @@ class Runner:
 
     async def drive(self) -> None:
         """Go on until the run has finished, or the daemon stops and the act under way is on the record."""
-        await self._ready.wait()
+        await wait_for(self._ready, STARTING)
         while not self.run.finished and not self._core.draining:
             self.changed.clear()
             match self.run.status:
@@ -105,8 +108,7 @@ class Runner:
                 case RunStatus.VERIFYING:
                     await self._verify()
                 case RunStatus.AWAITING_APPROVAL:
-                    if await self._rule_in_force() is not None:
-                        await self.changed.wait()
+                    await self._wait_for_answer()
                 case RunStatus.UNKNOWN:
                     await self.changed.wait()
                 case RunStatus.FINISHED:
@@ -118,6 +120,16 @@ class Runner:
         # Not known after a start or a wake: look at once.
         seconds = 0.0 if until is None else min(self._core.seconds_until(until), LOOK_AGAIN)
         await wait_for(self.changed, seconds)
+
+    async def _wait_for_answer(self) -> None:
+        """Until people have answered; if the rule is another one meanwhile, their question is, too."""
+        rule = await self._rule_in_force()
+        if rule is None:
+            return
+        if rule.version == self.run.rule_version:
+            await self.changed.wait()
+        else:
+            await self._decide(lambda draft, run: asking.withdraw(draft, run, why="the rule has changed"))
 
     async def _plan_and_act(self) -> None:
         core, run = self._core, self.run
@@ -144,6 +156,12 @@ class Runner:
                 )
             )
             return
+        if self._slots.locked():
+            # What would not act now is held, denied or asked about at once, however long others act.
+            facts = await read_facts(core, run, rule, service, planned.operations)
+            await self._judge(setup, rule, facts, planned, may_begin=False)
+            if self.run.status not in acting.UNDECIDED or self._hold_until is not None:
+                return
         async with self._slots:
             facts = await read_facts(core, run, rule, service, planned.operations)
             # From before the intent is committed, so that a stop cannot come between it and the act.
@@ -168,8 +186,10 @@ class Runner:
 
         return await self._core.decide(decision, runs=[run.id])
 
-    async def _judge(self, setup: Setup, rule: Rule, facts: WorldFacts, planned: PlanSpec) -> Act | None:
-        """Decide; returns what to do now, if anything."""
+    async def _judge(
+        self, setup: Setup, rule: Rule, facts: WorldFacts, planned: PlanSpec, *, may_begin: bool = True
+    ) -> Act | None:
+        """Decide; returns what to do now, if anything. What is allowed may have to wait for a slot."""
         core, number = self._core, self.run.id
         policy = setup.policy
 
@@ -178,7 +198,7 @@ class Runner:
                 return None, None  # the writer was busy for long, or rules or daemon changed: look anew
             run = draft.snapshot.get(Run, number)
             history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
-            judgement = acting.decide(draft, run, rule, policy, facts, history, planned)
+            judgement = acting.decide(draft, run, rule, policy, facts, history, planned, may_begin=may_begin)
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:
                 overall = judgement.overall if judgement else None

@@ -29,11 +29,15 @@ async def test_nothing_is_done_before_the_first_look_at_alertmanager(build: Call
         await house.start()
         mark = house.alertmanager.fire({"alertname": "Down", "service": "web"})
         assert await house.post(house.alertmanager.notification(mark))
+        await house.held(Reason.STARTING)
+        assert "held" not in house.inbox.kinds
         await house.wait(minutes=3)
-        assert house.run().status is RunStatus.PLANNING
+        assert house.run().hold_reason is Reason.FACT_UNREADABLE
+        assert house.inbox.kinds.count("held") == 1, "a start that does not end is told, once"
+        assert house.docker.restarts == []
         assert not (await house.desk.readiness()).ready
         house.alertmanager.unreachable = None
-        await house.until(lambda: house.docker.restarts, within=SOON)
+        await house.until(lambda: house.docker.restarts, within=2 * SOON)
 
 
 async def test_what_ended_while_the_daemon_was_down_is_not_acted_on(build: Callable[..., House]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from remediator.engine.dispatcher import ACTS_AT_ONCE
 from remediator.model.words import Reason, RunStatus
 from tests.simulation.given import rule, rules
 
@@ -104,3 +105,24 @@ async def test_one_that_waits_for_people_lets_the_next_in_line_act(build: Callab
         await house.until(lambda: house.attempts("c"))
         assert house.run("b").status is RunStatus.AWAITING_APPROVAL
         assert house.attempts("c")[0].intent_at - first.finished_at < SOON
+
+
+async def test_people_are_asked_at_once_however_many_long_acts_are_under_way(
+    build: Callable[..., House],
+) -> None:
+    names = [f"s{number}" for number in range(ACTS_AT_ONCE + 2)]
+    *busy, late, urgent = names
+    written = rules(
+        *(rule(f"{name}-down", service=name) for name in (*busy, late)),
+        rule(f"{urgent}-down", service=urgent, severity="P0"),
+    )
+    async with build(written, services=names) as house:
+        house.docker.disturb("restart_container", delay=30.0, times=len(busy))
+        for name in (*busy, late):
+            await house.fire(service=name)
+        await house.until(lambda: all(house.attempts(f"{name}-down") for name in busy), within=SOON)
+        await house.fire(service=urgent)
+        await house.asked(f"{urgent}-down", within=SOON)
+        assert house.attempts(f"{late}-down") == [], "there is room for no more acts"
+        await house.until(lambda: house.attempts(f"{late}-down"))
+        assert len(house.docker.restarts) >= 1

@@ -6,10 +6,8 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from remediator.model.command import CommandInputError, objection
-from remediator.model.params import Params, read_params
+from remediator.model.command import CommandInputError, CommandParams, objection
+from remediator.model.params import read_params
 from remediator.model.plan import OperationSpec, PlanSpec, canonical
 from remediator.model.words import Reason
 from remediator.model.world import (
@@ -41,13 +39,6 @@ ENDING = 5.0
 POLL = 0.25
 FINGERPRINT_CHARS = 16
 """Hexadecimal digits: enough to see a change, and short beside the argv."""
-
-
-class CommandParams(Params):
-    """Parameters of `command`."""
-
-    name: str = Field(min_length=1, description="A command of the configuration.")
-    args: dict[str, str] = Field(default={}, description="Values for its parameters.")
 
 
 class Command:
@@ -148,7 +139,11 @@ def _plan(service: str, wanted: CommandParams, commands: Mapping[str, CommandSpe
 
 
 def _fingerprint(spec: CommandSpec) -> str:
-    """What else decides how the argv acts; a hash, as the environment may hold secrets."""
+    """What else decides how the argv acts; a hash, as the environment may hold secrets.
+
+    Not in it are `output_limit`, which only says how much of the output is kept, and `undo`, which is
+    planned and judged when somebody wants it.
+    """
     body = {
         "env": spec.env,
         "timeout": spec.timeout.total_seconds(),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from remediator.checks.base import Look
-from remediator.model.command import CommandInputError, objection
-from remediator.model.params import Params
+from remediator.model.command import CommandInputError, CommandParams, objection
 from remediator.model.text import harmless
 from remediator.model.world import Finding
 from remediator.world.base import CommandNotStarted
@@ -19,13 +16,6 @@ if TYPE_CHECKING:
     from remediator.model.command import CommandSpec
     from remediator.model.service import Service
     from remediator.world.base import World
-
-
-class CommandParams(Params):
-    """Parameters of the check `command`."""
-
-    name: str = Field(min_length=1, description="A command of the configuration that changes nothing.")
-    args: dict[str, str] = Field(default={}, description="Values for its parameters.")
 
 
 class CommandLook(Look[CommandParams]):

@@ -12,7 +12,9 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 import re2
+from pydantic import Field
 
+from remediator.model.params import Params
 from remediator.model.text import did_you_mean
 
 MAX_VALUE_CHARS = 4096
@@ -122,6 +124,13 @@ class CommandSpec:
                 raise CommandInputError(f"{name}: the command {self.name} needs a value for it")
             texts[name] = spec.text(name, value)
         return tuple(_PLACEHOLDER.sub(lambda found: texts[found[1]], element) for element in self.argv)
+
+
+class CommandParams(Params):
+    """Parameters of the action and of the check `command`."""
+
+    name: str = Field(min_length=1, description="A command of the configuration.")
+    args: dict[str, str] = Field(default={}, description="Values for its parameters.")
 
 
 def objection(commands: Mapping[str, CommandSpec], name: str, values: Mapping[str, object]) -> str | None:

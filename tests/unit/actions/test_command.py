@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remediator.actions.command import Command, CommandParams
-from remediator.model.command import CommandSpec, ParamSpec
+from remediator.actions.command import Command
+from remediator.model.command import CommandParams, CommandSpec, ParamSpec
 from remediator.model.plan import Operation, Plan, PlanSpec
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown

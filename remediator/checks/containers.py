@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from remediator.checks.base import Look
 from remediator.model.params import Params
 from remediator.model.service import TargetKind
-from remediator.model.text import harmless
+from remediator.model.text import counted, harmless
 from remediator.model.world import Finding
 from remediator.world.targets import seen_containers, seen_swarm_service
 
@@ -59,7 +59,7 @@ def _summary(containers: Sequence[Container]) -> str:
         return "no containers"
     counts = Counter(state(container) for container in containers)
     listed = ", ".join(f"{count} {what}" if len(containers) > 1 else what for what, count in counts.items())
-    return f"{len(containers)} container{'s' if len(containers) > 1 else ''}: {listed}"
+    return f"{counted(len(containers), 'container')}: {listed}"
 
 
 def _table(containers: Sequence[Container]) -> str:

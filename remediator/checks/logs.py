@@ -8,7 +8,7 @@ from pydantic import Field
 
 from remediator.checks.base import Look
 from remediator.model.params import Params
-from remediator.model.text import harmless
+from remediator.model.text import counted, harmless
 from remediator.model.world import Finding, WorldError
 from remediator.world.output import redact
 from remediator.world.targets import seen_containers
@@ -49,7 +49,7 @@ class LogsLook(Look[LogsParams]):
             else:
                 lines += len(text.splitlines())
             parts.append(f"--- {container.name}\n{text.rstrip()}\n")
-        told = f"{lines} lines of {len(containers) - len(failed)} containers"
+        told = f"{counted(lines, 'line')} of {counted(len(containers) - len(failed), 'container')}"
         return Finding(
             check=self.name,
             ok=None if failed or not containers else True,

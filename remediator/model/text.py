@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be shown, and what a word was perhaps meant to be."""
+"""Text made fit to be shown, and what a word was perhaps meant to be."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -18,6 +18,11 @@ def harmless(text: str, *, lines: bool = False, limit: int | None = None) -> str
         char if char.isprintable() or char in kept else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.model.text import harmless
+from remediator.model.text import counted, harmless
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,8 @@ def test_what_is_shown_is_printable_and_stays_so(text):
     assert once.isprintable()
     assert harmless(once) == once
     once.encode()
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 lines"), (1, "1 line"), (2, "2 lines")])
+def test_how_many_there_are(count: int, told: str) -> None:
+    assert counted(count, "line") == told

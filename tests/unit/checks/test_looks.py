@@ -129,7 +129,7 @@ async def test_one_log_that_cannot_be_read_hides_no_other(world: SimulatedWorld)
     world.docker.disturb("logs", error=WorldError("too slow"))
     finding = await look(world, "logs", COMPOSE)
     assert finding.ok is None
-    assert finding.summary == "1 lines of 1 containers; cannot be read: app-web-1"
+    assert finding.summary == "1 line of 1 container; cannot be read: app-web-1"
     assert "cannot be read: too slow" in finding.text
     assert "hello" in finding.text
 

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 from remediator.model.service import TargetKind
 from remediator.model.world import ObjectChange, TargetError, WorldError
 from remediator.world.clocks import ahead
-from remediator.world.targets import COMPOSE_PROJECT, COMPOSE_SERVICE, is_one_off
+from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
+from remediator.world.targets import is_one_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

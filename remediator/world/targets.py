@@ -13,18 +13,13 @@ from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 from remediator.world.base import ENABLE_LABEL
+from remediator.world.labels import COMPOSE_ONE_OFF, COMPOSE_PROJECT, SWARM_SERVICE_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from remediator.model.world import Container, SwarmService
     from remediator.world.base import World
-
-COMPOSE_PROJECT = "com.docker.compose.project"
-COMPOSE_SERVICE = "com.docker.compose.service"
-COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
-"""`True` on what `docker compose run` started: a person's task, no replica of the service."""
-SWARM_SERVICE_ID = "com.docker.swarm.service.id"
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
 

@@ -16,6 +16,13 @@ from remediator.world.base import EngineInfo, EngineRefused
 from remediator.world.docker import answers
 from remediator.world.docker.api import quoted
 from remediator.world.docker.frames import Frames
+from remediator.world.labels import (
+    COMPOSE_ONE_OFF,
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    SWARM_SERVICE_ID,
+    SWARM_SERVICE_NAME,
+)
 from remediator.world.output import CutBuffer, redact
 
 if TYPE_CHECKING:
@@ -23,13 +30,6 @@ if TYPE_CHECKING:
 
     from remediator.model.world import Container, SwarmService
     from remediator.world.docker.api import Call
-
-COMPOSE_SERVICE = "com.docker.compose.service"
-COMPOSE_PROJECT = "com.docker.compose.project"
-COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
-"""`True` on what `docker compose run` started: a task of somebody's, not the service."""
-SWARM_SERVICE_NAME = "com.docker.swarm.service.name"
-SWARM_SERVICE_ID = "com.docker.swarm.service.id"
 
 LOG_BYTES = 262_144
 """Of logs, kept at most."""

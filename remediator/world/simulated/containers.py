@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from remediator.model.service import TargetKind
 from remediator.model.world import Container
+from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
 from remediator.world.simulated.happenings import Happenings
-from remediator.world.targets import COMPOSE_PROJECT, COMPOSE_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,8 @@ from remediator.checks.health import health
 from remediator.model.service import Service, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError
-from remediator.world.targets import SWARM_SERVICE_ID, find_service
+from remediator.world.labels import SWARM_SERVICE_ID
+from remediator.world.targets import find_service
 from tests.lab.wait import until
 from tests.unit.given import intent
 

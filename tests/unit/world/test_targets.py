@@ -9,9 +9,9 @@ import pytest
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
+from remediator.world.labels import SWARM_SERVICE_ID
 from remediator.world.simulated import SimulatedEngine, SimulatedWorld
 from remediator.world.targets import (
-    SWARM_SERVICE_ID,
     containers_of,
     find_service,
     seen_containers,

@@ -230,12 +230,9 @@ async def run(path: Path) -> None:
 
 
 def _tokens(config: Config) -> Tokens:
-    entries = [("ingest", entry) for entry in config.tokens.ingest]
-    entries += [("operator", entry) for entry in config.tokens.operators]
-    return Tokens(
-        (entry.token.get_secret_value(), Caller(role, entry.name))  # type: ignore[arg-type]
-        for role, entry in entries
-    )
+    ingest = [(entry, Caller("ingest", entry.name)) for entry in config.tokens.ingest]
+    operators = [(entry, Caller("operator", entry.name)) for entry in config.tokens.operators]
+    return Tokens((entry.token.get_secret_value(), caller) for entry, caller in ingest + operators)
 
 
 def open_world(config: Config, clock: Clock, instance: str) -> World:

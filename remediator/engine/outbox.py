@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -96,10 +97,10 @@ class Outbox:
             elif sum(channel == message.channel for channel, _ in self._under_way) < AT_ONCE:
                 task = asyncio.create_task(self._send(message), name=f"message {message.id}")
                 self._under_way[key] = task
-                task.add_done_callback(lambda _, key=key: self._sent(key))  # type: ignore[misc]
+                task.add_done_callback(partial(self._sent, key))
         return soonest
 
-    def _sent(self, key: tuple[str, int | None]) -> None:
+    def _sent(self, key: tuple[str, int | None], _: asyncio.Task[None]) -> None:
         self._under_way.pop(key, None)
         self._wake.set()
 

@@ -108,7 +108,7 @@ class Codec(Generic[E]):
     def __init__(self, kind: type[E]) -> None:
         hints = get_type_hints(kind)
         self.kind = kind
-        self.fields = tuple(_field(f.name, hints[f.name]) for f in fields(kind))  # type: ignore[arg-type]
+        self.fields = tuple(_field(f.name, hints[f.name]) for f in fields(kind))  # type: ignore[arg-type]  # E is a dataclass
         self.names = tuple(field.name for field in self.fields)
         self._attributes = attrgetter(*self.names)
         self._items = itemgetter(*self.names)
@@ -117,9 +117,8 @@ class Codec(Generic[E]):
         self._dumps = [(i, f.dump) for i, f in numbered if f.dump]
         self._loads = [(f.name, f.load) for f in self.fields if f.load]
         self._texts = [i for i, f in numbered if f.is_json]
-        self._columns = [
-            (i, _parse(f.load) if f.is_json else f.load) for i, f in numbered if f.is_json or f.load
-        ]
+        columns = [(i, _parse(f.load) if f.is_json else f.load) for i, f in numbered]
+        self._columns = [(i, load) for i, load in columns if load]
 
     def to_json(self, entity: E) -> dict[str, Json]:
         """The fields as values that `json` can write."""
@@ -150,7 +149,7 @@ class Codec(Generic[E]):
         """The entity of a row."""
         values = list(row)
         for index, load in self._columns:
-            values[index] = load(values[index])  # type: ignore[misc]
+            values[index] = load(values[index])
         # The __init__ of a frozen dataclass looks each field up again; this takes half the time.
         entity = object.__new__(self.kind)
         for put, value in zip(self._set, values, strict=True):

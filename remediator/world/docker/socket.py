@@ -30,7 +30,7 @@ class _Connection(UnixHTTPConnection):
 
 class _Pool(UnixHTTPConnectionPool):
     def _new_conn(self) -> _Connection:  # type: ignore[override]  # the SDK's own override, too
-        return _Connection(self.base_url, self.socket_path, self.timeout)  # type: ignore[arg-type]
+        return _Connection(self.base_url, self.socket_path, self.timeout)  # type: ignore[arg-type]  # the stub knows only numbers
 
 
 class UnixAdapter(UnixHTTPAdapter):

@@ -110,8 +110,7 @@ class SimulatedAlertmanagers:
             return Sighting(fingerprint=fingerprint, state="unknown", at=seen.at, detail=dict(seen.errors))
         if alert is None:
             return Sighting(fingerprint=fingerprint, state="absent", at=seen.at)
-        state = "firing" if alert.firing else "muted"
-        return Sighting(fingerprint=fingerprint, state=state, at=seen.at)  # type: ignore[arg-type]
+        return Sighting(fingerprint=fingerprint, state="firing" if alert.firing else "muted", at=seen.at)
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remediator.world.base import CommandNotStarted, CommandResult, Survivor
 
@@ -68,9 +68,9 @@ class SimulatedCommands:
         self._processes: list[_Process] = []
         self._pids = itertools.count(1000)
 
-    def behaves(self, name: str, **how: object) -> None:
+    def behaves(self, name: str, **how: Any) -> None:
         """Say how a command's program behaves from now on; see `Program`."""
-        self.programs[name] = Program(**how)  # type: ignore[arg-type]
+        self.programs[name] = Program(**how)
 
     def ran(self, name: str) -> list[Ran]:
         """The starts of one command."""

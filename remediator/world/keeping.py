@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Keeping:
                 ours.close()
                 raise OSError(error.errno, f"the keeper of its output: {error.strerror}") from error
         ours.setblocking(False)
+        atexit.register(ours.close)  # the same as the end of the process, but Python would complain
         self._socket = ours
         return ours
 

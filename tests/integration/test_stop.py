@@ -254,7 +254,7 @@ def test_a_run_whose_rule_is_taken_away_while_it_waits_is_cancelled(
     assert mend.calls() == 0
 
 
-def test_a_yes_to_a_rule_that_has_changed_meanwhile_is_asked_for_anew(
+def test_a_question_about_a_rule_that_has_changed_meanwhile_is_asked_anew(
     start: Callable[..., Daemon], mend: Program
 ) -> None:
     daemon = start(GRAVE)
@@ -263,12 +263,12 @@ def test_a_yes_to_a_rule_that_has_changed_meanwhile_is_asked_for_anew(
 
     daemon.rules = rules(rule("broken", command("mend", resolved_within="61s")) | {"severity": "P0"})
     assert daemon.reload().ok
-    daemon.approve(first["id"])
     second = daemon.wait_approval(ask=2)
 
     assert second["run"] == first["run"]
     assert second["digest"] != first["digest"]
-    assert daemon.get(f"/api/v1/approvals/{first['id']}")["status"] == "superseded"
+    late = daemon.ask("POST", f"/api/v1/approvals/{first['id']}/approve", {})
+    assert (late.status, "superseded" in late.json()["error"]["message"]) == (409, True)
     assert mend.calls() == 0
     daemon.approve(second["id"], digest=second["digest"])
     _succeeds(daemon)

@@ -104,7 +104,10 @@ def approve(client: Client, out: Output, approval: int, digest: str | None, reas
 @click.option("--reason", required=True, help="Goes on the record.")
 @calls_daemon
 def deny(client: Client, out: Output, approval: int, reason: str) -> None:
-    """Say no to approval ID: its run ends, and nothing is done."""
+    """Say no to approval ID: its run ends, and nothing is done.
+
+    A no also takes back a yes, your own or another's, as long as the act has not begun.
+    """
     answered = client.post(f"/api/v1/approvals/{approval}/deny", reason=reason)
     if out.as_json:
         out.json(answered)

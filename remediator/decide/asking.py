@@ -3,10 +3,17 @@
 from dataclasses import replace
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import about, approval_timer, cancel_waiting, drop_approvals, pass_turn
+from remediator.decide.ending import (
+    BEFORE_ACTING,
+    about,
+    approval_timer,
+    cancel_waiting,
+    drop_approvals,
+    pass_turn,
+)
 from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, Plan
-from remediator.model.run import Approval, ApprovalDecision, Run, Timer
+from remediator.model.run import Approval, ApprovalDecision, Attempt, Run, Timer
 from remediator.model.verdict import NeedsApproval
 from remediator.model.words import ApprovalStatus, Outcome, Reason, RunStatus, Severity
 
@@ -95,7 +102,7 @@ def _why_again(draft: Draft, old: Approval, new: Approval) -> str:
 
 def grant(draft: Draft, approval: Approval, *, reason: str, digest: str | None) -> None:
     """One person says yes. When enough have, the run is planned and judged anew; RefusalError if too late."""
-    _still_open(draft, approval, digest)
+    _may_be_granted(draft, approval, digest)
     _record_decision(draft, approval, granted=True, reason=reason)
     yes = [d for d in draft.snapshot.all(ApprovalDecision) if d.approval_id == approval.id and d.granted]
     if len(yes) < approval.needed:
@@ -116,18 +123,21 @@ def grant(draft: Draft, approval: Approval, *, reason: str, digest: str | None) 
 
 
 def deny(draft: Draft, approval: Approval, policy: Policy, *, reason: str) -> None:
-    """One person says no, which is enough: the run ends. RefusalError if it is too late to decide.
+    """One person says no, which is enough: the run ends. RefusalError only if there is nothing to stop.
 
+    It counts also after others, or the same person, have said yes, as long as the act has not begun.
     Where operations of the plan are done already, they are verified first.
     """
-    _still_open(draft, approval, None)
+    _may_be_denied(draft, approval)
+    revoked = approval.status is ApprovalStatus.GRANTED
     _record_decision(draft, approval, granted=False, reason=reason)
     run = draft.snapshot.get(Run, approval.run_id)
+    timer = Timer(key=approval_timer(approval), due_at=approval.expires_at)
     draft.record(
-        "approval.denied",
+        "approval.revoked" if revoked else "approval.denied",
         incident=run.incident_id,
         puts=(replace(approval, status=ApprovalStatus.DENIED, ended_at=draft.now),),
-        deletes=(Timer(key=approval_timer(approval), due_at=approval.expires_at),),
+        deletes=() if revoked else (timer,),
         run=run.id,
         approval=approval.id,
         why=reason,
@@ -201,9 +211,9 @@ def withdraw(draft: Draft, run: Run, *, why: str) -> None:
     )
 
 
-def _still_open(draft: Draft, approval: Approval, digest: str | None) -> None:
+def _may_be_granted(draft: Draft, approval: Approval, digest: str | None) -> None:
     if approval.status is not ApprovalStatus.PENDING:
-        raise RefusalError(f"approval {approval.id} is no longer open: it was {approval.status}")
+        raise RefusalError(_no_longer_open(draft, approval))
     if draft.now >= approval.expires_at:
         raise RefusalError(
             f"approval {approval.id} expired at {approval.expires_at.isoformat()}; "
@@ -213,10 +223,53 @@ def _still_open(draft: Draft, approval: Approval, digest: str | None) -> None:
         raise RefusalError(
             f"approval {approval.id} is for another plan than the one you read; look at it again"
         )
+    # A no ends the question, so what is there of this person is a yes.
     if draft.snapshot.find(ApprovalDecision, approval.id, draft.actor) is not None:
         raise RefusalError(
             f"{draft.actor} has already decided on approval {approval.id}; it takes another person"
         )
+
+
+def _may_be_denied(draft: Draft, approval: Approval) -> None:
+    """A no is refused only where it could stop nothing."""
+    if approval.status not in (ApprovalStatus.PENDING, ApprovalStatus.GRANTED):
+        raise RefusalError(_no_longer_open(draft, approval))
+    if approval.status is ApprovalStatus.PENDING:
+        return
+    run = draft.snapshot.get(Run, approval.run_id)
+    if run.status not in BEFORE_ACTING:
+        instead = "" if run.finished else f". To stop it at its next safe point: remediator cancel {run.id}"
+        raise RefusalError(
+            f"approval {approval.id} was granted, and run {run.id} has gone on: "
+            f"it is {run.outcome or run.status}{instead}"
+        )
+    if _was_carried_out(draft, run, approval):
+        raise RefusalError(
+            f"the plan of approval {approval.id} was carried out, and run {run.id} is at its next step. "
+            f"To stop it: remediator cancel {run.id}"
+        )
+
+
+def _was_carried_out(draft: Draft, run: Run, approval: Approval) -> bool:
+    """Whether what was granted has led to an act on a rung of the ladder that the run has left."""
+    granted_at = approval.ended_at
+    return granted_at is not None and any(
+        a.run_id == run.id and a.step < run.step and a.intent_at >= granted_at
+        for a in draft.snapshot.all(Attempt)
+    )
+
+
+def _no_longer_open(draft: Draft, approval: Approval) -> str:
+    now_open = next(
+        (
+            a
+            for a in draft.snapshot.all(Approval)
+            if a.run_id == approval.run_id and a.status is ApprovalStatus.PENDING
+        ),
+        None,
+    )
+    instead = f"; approval {now_open.id} is open now" if now_open else ""
+    return f"approval {approval.id} is no longer open: it was {approval.status}{instead}"
 
 
 def _record_decision(draft: Draft, approval: Approval, *, granted: bool, reason: str) -> None:

@@ -139,7 +139,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalDecision:
-    """What one person said to one approval. One per person."""
+    """What one person said to one approval. One per person: a later no takes the place of a yes."""
 
     approval_id: int
     actor: str

@@ -9,7 +9,7 @@ import pytest
 
 from remediator.decide.policy import Policy, SeverityPolicy
 from remediator.engine.face import Conflict
-from remediator.model.words import ApprovalStatus, Mode, Outcome, RunStatus, Severity
+from remediator.model.words import ApprovalStatus, Mode, Outcome, Reason, RunStatus, Severity
 from tests.simulation.given import in_order, rule, rules
 from tests.simulation.house import MINUTE, House
 
@@ -257,6 +257,21 @@ async def test_alice_and_bob_answer_at_the_same_moment(build: Callable[..., Hous
         with pytest.raises(Conflict, match="denied"):
             await house.desk.approve(approval.id, "alice")
         await house.wait(minutes=1)
+        assert house.docker.restarts == []
+
+
+async def test_a_yes_is_taken_back_while_something_else_holds(build: Callable[..., House]) -> None:
+    async with build(P0) as house:
+        await house.fire()
+        approval = await house.asked()
+        await house.desk.pause("bob", "a deploy")
+        await house.desk.approve(approval.id, "alice")
+        await house.held(Reason.PAUSED)
+        await house.desk.deny(approval.id, "alice", "I had the wrong one in mind")
+        run = await house.finished()
+        assert (run.outcome, run.reason) == ("denied", "denied_by_person")
+        await house.desk.resume("bob")
+        await house.wait(minutes=5)
         assert house.docker.restarts == []
 
 

@@ -193,8 +193,6 @@ def test_one_person_decides_once() -> None:
     case.grant("alice")
     with pytest.raises(RefusalError, match="alice has already decided"):
         case.grant("alice")
-    with pytest.raises(RefusalError, match="alice has already decided"):
-        case.deny("alice")
     assert len(case.all(ApprovalDecision)) == 1
 
 
@@ -203,6 +201,113 @@ def test_one_no_outweighs_a_yes() -> None:
     case.grant("alice")
     case.deny("bob")
     assert case.run.outcome is Outcome.DENIED
+
+
+# A no always counts
+
+
+def test_a_person_may_turn_a_yes_into_a_no() -> None:
+    case = asked(Case(a_rule(severity=Severity.P0), policy=policy_of(2)))
+    case.grant("alice")
+    case.after(minutes(1)).deny("alice")
+    assert (case.run.outcome, case.run.detail) == (Outcome.DENIED, "denied by alice: not now")
+    assert [(d.actor, d.granted) for d in case.all(ApprovalDecision)] == [("alice", False)]
+    said = [e.data["granted"] for e in case.events if e.kind == "approval.decided"]
+    assert said == [True, False], "the yes stays on the record"
+
+
+def test_a_no_is_never_turned_into_a_yes() -> None:
+    case = asked(Case(a_rule(severity=Severity.P0), policy=policy_of(2)))
+    case.deny("alice")
+    with pytest.raises(RefusalError, match="it was denied"):
+        case.grant("alice")
+
+
+@pytest.mark.parametrize("actor", ["alice", "bob"])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_granted_approval_is_revoked_as_long_as_the_act_has_not_begun(actor: str, held: bool) -> None:
+    case = asked()
+    case.grant("alice")
+    if held:
+        case.decide(planned=a_plan("web-1"), paused_by_file="/run/pause")
+    mark = len(case.events)
+    case.deny(actor)
+    assert case.since(mark)[:3] == ["approval.decided", "approval.revoked", "run.finished"]
+    assert (case.run.outcome, case.run.reason) == (Outcome.DENIED, Reason.DENIED_BY_PERSON)
+    assert case.approval.status is ApprovalStatus.DENIED
+    case.decide(planned=a_plan("web-1"))
+    assert case.all(Attempt) == []
+
+
+def test_a_no_counts_before_the_next_try_of_what_did_not_happen() -> None:
+    case = asked()
+    case.grant()
+    case.decide(planned=a_plan("web-1"))
+    case.report(Unknown())
+    case.probe(NotApplied())
+    case.deny("bob")
+    assert (case.run.outcome, case.approval.status) == (Outcome.DENIED, ApprovalStatus.DENIED)
+
+
+def test_a_no_between_two_operations_verifies_what_was_done() -> None:
+    case = half_granted()
+    case.deny("bob")
+    assert case.run.status is RunStatus.VERIFYING
+    assert case.run.cancel_requested == "bob"
+
+
+def half_granted() -> Case:
+    """A plan of two containers, approved; the first is done."""
+    case = Case(a_rule(severity=Severity.P0))
+    case.fire()
+    case.decide(planned=a_plan("web-1", "web-2"))
+    case.grant()
+    case.decide(planned=a_plan("web-1", "web-2"))
+    case.report()
+    return case
+
+
+def test_a_no_to_what_has_begun_says_how_to_stop_it() -> None:
+    case = asked()
+    case.grant()
+    case.decide(planned=a_plan("web-1"))
+    for _ in range(2):
+        mark = len(case.events)
+        with pytest.raises(RefusalError, match=r"has gone on: it is .*remediator cancel 1"):
+            case.deny("bob")
+        assert case.since(mark) == []
+        if case.run.status is RunStatus.ACTING:
+            case.report()
+    case.verdict()
+    with pytest.raises(RefusalError, match=r"has gone on: it is succeeded$"):
+        case.deny("bob")
+
+
+def test_a_no_to_a_rung_that_the_run_has_left_is_refused() -> None:
+    case = asked(steps=2)
+    case.grant()
+    case.decide(planned=a_plan("web-1"))
+    case.after(minutes(1)).report(ActFailed(result={"error": "no"}))
+    with pytest.raises(RefusalError, match="was carried out, and run 1 is at its next step"):
+        case.deny("bob")
+    case.decide(planned=a_plan("web-1"))
+    case.after(minutes(1)).grant()
+    case.deny("bob")
+    assert case.run.outcome is Outcome.DENIED
+
+
+def test_a_no_counts_though_the_question_is_about_to_expire() -> None:
+    case = asked()
+    case.after(HALF_HOUR).deny("bob")
+    assert case.run.outcome is Outcome.DENIED
+
+
+def test_an_answer_to_an_old_question_is_told_which_one_is_open() -> None:
+    case = asked()
+    case.after(HALF_HOUR).expire()
+    case.decide(planned=a_plan("web-1"))
+    with pytest.raises(RefusalError, match="it was expired; approval 2 is open now"):
+        case.deny("bob", approval=1)
 
 
 def test_a_severity_raised_while_people_are_asked_needs_the_people_of_the_new_one() -> None:

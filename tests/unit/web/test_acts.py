@@ -70,7 +70,15 @@ async def test_an_approval_is_decided_once(
     alice: aiohttp.ClientSession, bob: aiohttp.ClientSession, asked: int
 ) -> None:
     await post(alice, "/api/v1/approvals/1/approve")
-    assert (await post(bob, "/api/v1/approvals/1/deny", 409, reason="no"))["code"] == "conflict"
+    assert (await post(bob, "/api/v1/approvals/1/approve", 409))["code"] == "conflict"
+
+
+async def test_a_yes_is_taken_back(house: House, alice: aiohttp.ClientSession, asked: int) -> None:
+    await post(alice, "/api/v1/approvals/1/approve")
+    told = await post(alice, "/api/v1/approvals/1/deny", reason="wait, not this one")
+    assert told["status"] == "denied"
+    assert ("approval.revoked", "alice") in await events(house)
+    assert (await post(alice, "/api/v1/approvals/1/approve", 409))["code"] == "conflict"
 
 
 async def test_a_denial_ends_the_run(house: House, bob: aiohttp.ClientSession, asked: int) -> None:

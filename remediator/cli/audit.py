@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from remediator.cli.options import config_option, output_option
 from remediator.cli.output import FAILED, Output
 from remediator.model.text import harmless
+
+if TYPE_CHECKING:
+    from remediator.store.audit import Report
 
 
 @click.group()
@@ -22,23 +27,8 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("store", type=click.Path(path_type=Path), required=False, metavar="[STORE]")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("remediator.yml"),
-    envvar="REMEDIATOR_CONFIG",
-    show_default=True,
-    show_envvar=True,
-    help="Without STORE: the configuration that names it.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or JSON for programs.",
-)
+@config_option("Without STORE: the configuration that names it.")
+@output_option
 def verify(store: Path | None, config: Path, output: str) -> None:
     """Check STORE: the chains of events, their seals, and the tables against the events.
 
@@ -61,9 +51,15 @@ def verify(store: Path | None, config: Path, output: str) -> None:
         )
         if report.problem:
             out.line(report.problem)
-        out.fields(report.counts.items())
+        out.fields([*report.counts.items(), ("last_seal", _seal(report))])
     if not report.ok:
         raise click.exceptions.Exit(FAILED)
+
+
+def _seal(report: Report) -> str | None:
+    """To be compared with the one in a copy of the seals that is kept elsewhere."""
+    last = report.last_seal
+    return last and f"number {last['number']} of {last['at']}, hash {last['hash']}"
 
 
 def _store_of(config: Path) -> Path:

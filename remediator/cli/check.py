@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from remediator.cli.options import config_option, output_option
 from remediator.model.text import harmless
 from remediator.reading.problems import InputError, Problem
 
@@ -35,18 +36,9 @@ class Result:
 
 
 @click.command(short_help="Check the configuration and the rules.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("remediator.yml"),
-    show_default=True,
-    envvar="REMEDIATOR_CONFIG",
-    help="The configuration file.",
-)
+@config_option()
 @click.argument("paths", metavar="[RULES]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer."
-)
+@output_option
 def check(config: Path, paths: tuple[Path, ...], output: str) -> None:
     """Check the configuration and the rules, and name every mistake with its place.
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
+from remediator.cli.options import output_option
 from remediator.cli.output import FAILED, UNREACHABLE, Output
 from remediator.model.text import harmless
 
@@ -157,14 +158,7 @@ def calls_daemon(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Path(path_type=Path),
         help="File that holds an operator's token. Without it, REMEDIATOR_TOKEN is the token.",
     )
-    @click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="For people, or the API's JSON for programs.",
-    )
+    @output_option
     @functools.wraps(command)
     def wrapped(url: str, token_file: Path | None, output: str, **rest: Any) -> None:
         command(Client(url, read_token(token_file)), Output(as_json=output == "json"), **rest)

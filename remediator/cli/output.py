@@ -1,12 +1,15 @@
 """What commands print: tables and texts for people, JSON for programs.
 
 Much of it comes from alerts and containers, so everything passes `harmless` before it meets a
-terminal. Nothing is cut off: what does not fit a line is folded. Colour only shows on a terminal.
+terminal. Nothing is cut off: what does not fit a line of the terminal is folded. To a pipe or a file a
+line is a line, however long (unless COLUMNS says otherwise), and there is no colour.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +29,9 @@ UNREACHABLE = 3
 """Exit code: no daemon answered. (2 is click's, for wrong usage.)"""
 
 MAX_NAME = 30
-"""Columns that the name of a field takes at most; labels may have long ones."""
+"""Columns of a terminal that the name of a field takes at most; labels may have long ones."""
+UNFOLDED = 10**9
+"""Columns that whatever is no terminal has."""
 
 _STYLES = {
     "P0": "bold red",
@@ -68,7 +73,12 @@ class Output:
     def _console(self) -> Console:
         from rich.console import Console  # only here: JSON is printed without it, and sooner
 
-        return Console(highlight=False, markup=False, emoji=False)
+        width = None if self._folds else UNFOLDED
+        return Console(highlight=False, markup=False, emoji=False, width=width)
+
+    @cached_property
+    def _folds(self) -> bool:
+        return sys.stdout.isatty() or "COLUMNS" in os.environ
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
         """A value as JSON."""
@@ -82,7 +92,7 @@ class Output:
         """Text of several lines, set in."""
         from rich.padding import Padding
 
-        self._print(Padding(_text(text.rstrip("\n"), lines=True), (0, 0, 0, indent)))
+        self._print(Padding(_text(text.rstrip("\n"), lines=True), (0, 0, 0, indent), expand=False))
 
     def heading(self, text: str) -> None:
         """What the following is about, after an empty line."""
@@ -94,7 +104,7 @@ class Output:
         from rich.table import Table
 
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(overflow="fold", max_width=MAX_NAME)
+        grid.add_column(overflow="fold", max_width=MAX_NAME if self._folds else None)
         grid.add_column(overflow="fold")
         for name, value in pairs:
             if value is not None and value != "":

@@ -227,3 +227,11 @@ async def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(shell: She
         assert max(map(len, told.splitlines())) <= 80, command
         squeezed = "".join(told.split())
         assert command[0] == "events" or all(f"<{number}>" in squeezed for number in range(100)), command
+
+
+async def test_a_line_is_a_line_where_there_is_no_terminal(shell: Shell) -> None:
+    long = "".join(f"<{number}>" for number in range(100))
+    await shell.desk.plan(await shell.desk.fire(service="app", alertname=long, **{"n" * 50: "x" * 500}))
+    for command in (("incidents",), ("incidents", "1"), ("runs", "1"), ("approvals", "1")):
+        assert long in await shell.told(*command, COLUMNS=None), command
+    assert f"{'n' * 50}  {'x' * 500}\n" in await shell.told("incidents", "1", COLUMNS=None)

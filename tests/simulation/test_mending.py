@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -315,6 +316,31 @@ async def test_a_relapse_between_two_looks_counts(build: Callable[..., House], a
         run = await house.finished()
         assert run.outcome == "succeeded"
         assert run.finished_at >= again_at + 2 * MINUTE
+
+
+@pytest.mark.parametrize("times", [2, 20])
+async def test_a_crash_loop_that_no_look_sees_down_is_not_well(
+    build: Callable[..., House], times: int
+) -> None:
+    async with build(rules()) as house:
+        mark = await house.fire()
+        await house.until(lambda: house.docker.restarts)
+        await house.resolve(mark)
+        box = house.docker.box("app-web-1")
+        box.seen = replace(box.seen, restart_policy="always")
+        crashed_at = house.clock.now()
+        for _ in range(times):
+            await house.wait(seconds=51)
+            if not house.run().finished:
+                house.docker.crash("app-web-1")
+                crashed_at = house.clock.now()
+        run = await house.finished()
+        if times == 2:
+            assert run.outcome == "succeeded"
+            assert run.finished_at >= crashed_at + 2 * MINUTE
+        else:
+            assert (run.outcome, run.reason) == ("inconclusive", "relapsed")
+            assert run.finished_at - crashed_at <= QUICK
 
 
 async def test_time_that_the_daemon_was_down_is_not_held_against_the_act(build: Callable[..., House]) -> None:

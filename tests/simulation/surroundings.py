@@ -78,15 +78,12 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
         self.answer_takes = 0.0
         """Seconds that every answer is on its way, beside what the dice say."""
         self._pause = pause
-        self.answer_takes = 0.0
-        """Seconds, beyond what any way takes."""
 
     async def look(self, max_age: timedelta) -> AlertsSeen:
         asked = self.clock.now()
         await self._on_its_way()
         seen = await super().look(max_age)
         await self._on_its_way()
-        await self.clock.sleep(self.answer_takes)
         if self.answer_takes:
             await self.clock.sleep(self.answer_takes)
         return replace(seen, at=asked)

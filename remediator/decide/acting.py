@@ -69,6 +69,7 @@ def decide(
     policy: Policy,
     world: WorldFacts,
     history: list[Attempt],
+    elsewhere: list[Attempt],
     planned: PlanSpec | None,
     *,
     may_begin: bool = True,
@@ -105,7 +106,7 @@ def decide(
         operations=operations,
         policy=policy,
         world=world,
-        stored=_stored_facts(draft, run, plan, history),
+        stored=_stored_facts(draft, run, plan, history, elsewhere),
     )
     judgement = judge(request, draft.now)
     match judgement.overall:
@@ -198,13 +199,16 @@ def _plan(
     return plan, fresh, (plan, *fresh)
 
 
-def _stored_facts(draft: Draft, run: Run, plan: Plan, history: list[Attempt]) -> StoredFacts:
+def _stored_facts(
+    draft: Draft, run: Run, plan: Plan, history: list[Attempt], elsewhere: list[Attempt]
+) -> StoredFacts:
     approvals = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id and a.digest == plan.digest]
     approval = max(approvals, key=lambda a: a.id, default=None)
     return StoredFacts(
         lock=draft.snapshot.find(Lock, run.service),
         pause=draft.snapshot.find(Control, PAUSE),
         history=tuple(history),
+        elsewhere=tuple(elsewhere),
         approval=approval,
         decisions=tuple(
             d

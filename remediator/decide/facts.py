@@ -65,6 +65,8 @@ class StoredFacts:
     pause: Control | None
     history: tuple[Attempt, ...]
     """Acts on this service within the policy's horizon, in any order."""
+    elsewhere: tuple[Attempt, ...] = ()
+    """What runs of other services are at work on among the plan's objects: a thing may have two names."""
     approval: Approval | None
     """The latest question for exactly this plan."""
     decisions: tuple[ApprovalDecision, ...]
@@ -77,6 +79,9 @@ class StoredFacts:
         return {
             "lock": lock and {"run": lock.run_id, "since": lock.since.isoformat()},
             "pause": pause and {"by": pause.by, "reason": pause.reason, "at": pause.at.isoformat()},
+            "elsewhere": [
+                {"run": a.run_id, "service": a.service, "object": a.object_id} for a in self.elsewhere
+            ],
             "acts_known": len(self.history),
             "acts": [
                 {

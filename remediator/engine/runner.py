@@ -198,7 +198,10 @@ class Runner:
                 return None, None  # the writer was busy for long, or rules or daemon changed: look anew
             run = draft.snapshot.get(Run, number)
             history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
-            judgement = acting.decide(draft, run, rule, policy, facts, history, planned, may_begin=may_begin)
+            elsewhere = transaction.at_work_on({o.object_id for o in planned.operations}, but=number)
+            judgement = acting.decide(
+                draft, run, rule, policy, facts, history, elsewhere, planned, may_begin=may_begin
+            )
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:
                 overall = judgement.overall if judgement else None

@@ -69,6 +69,10 @@ class RunStatus(StrEnum):
     FINISHED = "finished"
 
 
+AT_WORK = (RunStatus.ACTING, RunStatus.PROBING, RunStatus.UNKNOWN, RunStatus.VERIFYING)
+"""A run in one of these states acts, or watches what becomes of its act."""
+
+
 class Outcome(StrEnum):
     """How a run ended."""
 
@@ -109,6 +113,7 @@ class Reason(StrEnum):
     # holds
     PAUSED = "paused"
     LOCKED = "locked"
+    OBJECT_LOCKED = "object_locked"  # a run of another service is at work on the same object
     COOLDOWN = "cooldown"
     BUDGET = "budget"
     CHANGED_BY_OTHERS = "changed_by_others"

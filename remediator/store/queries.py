@@ -13,12 +13,12 @@ from sqlalchemy import func, select
 from remediator.model.alert import Episode
 from remediator.model.run import Attempt, Incident, Message, Run, Timer
 from remediator.model.snapshot import KEYS, Snapshot
-from remediator.model.words import Reason, RunStatus, Severity
+from remediator.model.words import AT_WORK, AttemptStatus, Reason, RunStatus, Severity
 from remediator.store.codec import text_time, time_text
 from remediator.store.listings import Listings
 from remediator.store.records import Counts, Notification
 from remediator.store.snapshots import load_snapshot
-from remediator.store.sql import Query, Statement, param, served_by
+from remediator.store.sql import Query, Statement, each_text, listed, param, served_by
 from remediator.store.tables import (
     FIRING,
     OPEN,
@@ -72,6 +72,20 @@ _HISTORY = Query(
     select(_ATTEMPTS)
     .where(_ATTEMPTS.c.service == param("service"), _ATTEMPTS.c.intent_at >= param("since"))
     .order_by(_ATTEMPTS.c.intent_at, _ATTEMPTS.c.id),
+)
+_AT_WORK = Query(
+    Attempt,
+    select(_ATTEMPTS)
+    .where(
+        _ATTEMPTS.c.run_id.in_(
+            select(_RUNS.c.id).where(
+                _RUNS.c.status.in_([literal(status) for status in AT_WORK]), _RUNS.c.id != param("but")
+            )
+        ),
+        _ATTEMPTS.c.object_id.in_(each_text("objects")),
+        _ATTEMPTS.c.status != literal(AttemptStatus.NOT_APPLIED),
+    )
+    .order_by(_ATTEMPTS.c.id),
 )
 _DUE_TIMERS = Query(
     Timer,
@@ -164,6 +178,13 @@ class Reader(Listings):
     def history(self, service: str, since: datetime) -> list[Attempt]:
         """The attempts on a service with an intent at or after `since`, oldest first."""
         return _HISTORY.all(self._connection, service=service, since=time_text(since))
+
+    def at_work_on(self, objects: Iterable[str], *, but: int) -> list[Attempt]:
+        """The attempts on these objects of runs that act or watch what became of it, oldest first.
+
+        Whatever service they are for; the run `but` is left out.
+        """
+        return _AT_WORK.all(self._connection, objects=listed(objects), but=but)
 
     def due_timers(self, now: datetime, limit: int = 100) -> list[Timer]:
         """The timers that have come due, the most overdue first."""

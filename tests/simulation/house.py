@@ -39,7 +39,7 @@ from tests.simulation.surroundings import (
 from tests.simulation.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
     from random import Random
     from types import TracebackType
@@ -68,6 +68,7 @@ class House:
         folder: Path,
         *,
         services: Sequence[str] = ("web",),
+        aliases: Mapping[str, str] | None = None,
         replicas: int = 1,
         policy: Policy | None = None,
         commands: Iterable[CommandSpec] = (),
@@ -76,7 +77,10 @@ class House:
         dice: Random | None = None,
         **setup: Any,
     ) -> None:
-        """`rules` is the text of a rule file; `setup` are further fields of the engine's Setup."""
+        """`rules` is the text of a rule file; `setup` are further fields of the engine's Setup.
+
+        An alias is one more name of a container in the catalogue.
+        """
         self.clock = LoopClock()
         self.dice = dice
         self.folder = folder
@@ -86,6 +90,8 @@ class House:
             name: Service(name=name, target=Target(kind=TargetKind.COMPOSE_SERVICE, name=name))
             for name in services
         }
+        for name, box in (aliases or {}).items():
+            self._services[name] = Service(name=name, target=Target(kind=TargetKind.CONTAINER, name=box))
         self.inboxes = {name: Inbox(self.clock) for name in channels}
         self.inbox = self.inboxes[PEOPLE]
         self._all_inboxes = dict(self.inboxes)

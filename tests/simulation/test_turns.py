@@ -126,3 +126,25 @@ async def test_people_are_asked_at_once_however_many_long_acts_are_under_way(
         assert house.attempts(f"{late}-down") == [], "there is room for no more acts"
         await house.until(lambda: house.attempts(f"{late}-down"))
         assert len(house.docker.restarts) >= 1
+
+
+async def test_a_container_with_two_names_in_the_catalogue_is_acted_on_once_at_a_time(
+    build: Callable[..., House],
+) -> None:
+    alone = "changed_by_others: 0s"
+    written = rules(
+        rule("a", alert="A", guardrails=alone, steps=(SHORT,)),
+        rule("b", alert="B", service="shop", guardrails=alone, steps=(SHORT,)),
+    )
+    async with build(written, aliases={"shop": "app-web-1"}) as house:
+        house.docker.box("app-web-1").stops_after = 20
+        first = await house.fire(alert="A")
+        await house.acts("a")
+        await house.fire(service="shop", alert="B")
+        run = await house.held(Reason.OBJECT_LOCKED, "b")
+        assert "run 1 for web is at work on app-web-1" in run.hold_detail
+        await house.resolve(first)
+        over = (await house.finished("a")).finished_at
+        await house.until(lambda: house.attempts("b"))
+        assert timedelta(0) <= house.attempts("b")[0].intent_at - over <= 2 * SOON
+        assert house.kinds().count("run.held") == 1

@@ -32,6 +32,7 @@ from remediator.model.run import (
 from remediator.model.snapshot import KEYS, Snapshot
 from remediator.model.verdict import Hold
 from remediator.model.words import (
+    AT_WORK,
     ApprovalStatus,
     AttemptStatus,
     IncidentType,
@@ -203,11 +204,24 @@ class Case:
         history = [a for a in self.all(Attempt) if a.service == run.service]
         since = self.now - self.policy.horizon(rule.guards)
         history = [a for a in history if a.intent_at >= since]
+        elsewhere = self.elsewhere(run, planned)
         with self.deciding() as draft:
-            judgement = acting.decide(draft, run, rule, self.policy, world, history, planned)
+            judgement = acting.decide(draft, run, rule, self.policy, world, history, elsewhere, planned)
         if judgement is not None and isinstance(judgement.overall, Hold):
             self.look_at[run.id] = judgement.overall.until
         return judgement
+
+    def elsewhere(self, run: Run, planned: PlanSpec | None) -> list[Attempt]:
+        """What the store finds of other runs at work on the plan's objects."""
+        if planned is None:
+            return []
+        objects = {o.object_id for o in planned.operations}
+        at_work = {r.id for r in self.all(Run) if r.status in AT_WORK and r.id != run.id}
+        return [
+            a
+            for a in self.all(Attempt)
+            if a.run_id in at_work and a.object_id in objects and a.status is not AttemptStatus.NOT_APPLIED
+        ]
 
     def cannot_plan(
         self, run: Run | None = None, reason: Reason = Reason.NO_TARGET, detail: str = "no such thing"

@@ -166,6 +166,12 @@ def check_begun(event: Event, attempt: Attempt, state: Snapshot, policy: Policy,
     )
     lock = state.find(Lock, attempt.service)
     assert lock is None or lock.run_id == attempt.run_id, "an act on a service that another run has"
+    busy = {
+        a.run_id
+        for a in state.all(Attempt)
+        if a.object_id == attempt.object_id and a.run_id != attempt.run_id and a.status in OPEN_ATTEMPTS
+    }
+    assert not busy, f"an act on {attempt.object_id}, on which the runs {busy} act already"
     run = state.get(Run, attempt.run_id)
     assert run.status in (RunStatus.PLANNING, RunStatus.HELD), f"an act out of {run.status}"
     assert run.cancel_requested is None, "an act of a run that somebody stopped"

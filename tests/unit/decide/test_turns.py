@@ -1,11 +1,13 @@
 """One run per service at a time: who has it, who is next, and that nobody is forgotten."""
 
+from datetime import timedelta
+
 from remediator.decide.policy import Policy
 from remediator.model.rule import Guards
 from remediator.model.run import Run
 from remediator.model.words import Mode, Outcome, Reason, RunStatus, Severity
 from remediator.model.world import ActFailed, NotApplied, ObjectChange, Unknown
-from tests.unit.decide.case import Case, a_rule, minutes
+from tests.unit.decide.case import Case, a_plan, a_rule, minutes
 
 NAMES = ("first", "second", "third")
 
@@ -176,8 +178,59 @@ def test_services_do_not_wait_for_each_other() -> None:
     case.fire("a1", rule="one", service="robo-rlhf")
     case.decide()
     case.fire("a2", rule="two", service="redis")
-    case.decide()
+    case.decide(planned=a_plan("redis-1"))
     assert [r.status for r in case.all(Run)] == [RunStatus.ACTING, RunStatus.ACTING]
+
+
+def two_names() -> tuple[Case, Run, Run]:
+    """One run acts on a container, and another wants to act on it as another service."""
+    case = Case(a_rule("one"), a_rule("two"))
+    case.fire("a1", rule="one", service="robo-rlhf")
+    first = case.run
+    case.decide()
+    case.fire("a2", rule="two", service="the-same")
+    second = case.run
+    case.decide(planned=a_plan("web-0", "web-1"))
+    return case, first, second
+
+
+def test_one_object_with_two_names_is_acted_on_once_at_a_time() -> None:
+    case, first, second = two_names()
+    held = case.again(second)
+    assert (held.status, held.hold_reason) == (RunStatus.HELD, Reason.OBJECT_LOCKED)
+    assert held.hold_detail == "run 1 for robo-rlhf is at work on web-1"
+    assert case.look_at[second.id] == case.now + timedelta(seconds=5)
+    assert case.events[-1].data["stored"]["elsewhere"] == [
+        {"run": 1, "service": "robo-rlhf", "object": "id-web-1"}
+    ]
+    case.report(run=first)
+    case.decide(second, planned=a_plan("web-0", "web-1"))
+    assert case.again(second).hold_reason is Reason.OBJECT_LOCKED, "it still watches what became of it"
+    case.verdict(run=first)
+    case.decide(second, planned=a_plan("web-0", "web-1"))
+    assert case.again(second).status is RunStatus.ACTING
+
+
+def test_an_act_of_unknown_outcome_keeps_its_object_whatever_it_is_called() -> None:
+    case, first, second = two_names()
+    case.report(Unknown(), run=first)
+    case.probe(Unknown(), run=first)
+    case.after(minutes(60)).decide(second)
+    assert case.again(second).hold_reason is Reason.OBJECT_LOCKED
+    case.settle(applied=False, run=first)
+    case.decide(second)
+    assert case.again(second).status is RunStatus.ACTING
+
+
+def test_two_that_wait_for_an_object_do_not_wake_one_another_for_ever() -> None:
+    case, _, second = two_names()
+    case.fire("a3", rule="one", service="the-same")
+    third = case.run
+    mark = len(case.events)
+    case.decide(third)
+    case.decide(second)
+    assert case.since(mark) == ["run.held"]
+    assert {case.again(r).hold_reason for r in (second, third)} == {Reason.OBJECT_LOCKED}
 
 
 def test_a_rule_in_line_still_waits_for_its_own_cooldown() -> None:

@@ -13,6 +13,7 @@ from remediator.model.event import SYSTEM
 from remediator.model.run import ApprovalDecision, Incident, Timer
 from remediator.model.words import (
     ApprovalStatus,
+    AttemptStatus,
     EpisodeStatus,
     IncidentStatus,
     Reason,
@@ -87,6 +88,22 @@ async def test_the_history_of_a_service_begins_where_it_is_asked_for(store: Stor
     times = [NOON - MINUTE, NOON, NOON + MINUTE]
     await put(store, *[attempt(n, intent_at=at) for n, at in enumerate(times)], attempt(9, service="other"))
     assert ids(await store.read(lambda reader: reader.history("web", NOON))) == [1, 2]
+
+
+async def test_who_is_at_work_on_an_object_whatever_service_it_is_for(store: Store) -> None:
+    at_work = [RunStatus.ACTING, RunStatus.PROBING, RunStatus.UNKNOWN, RunStatus.VERIFYING]
+    others = [RunStatus.PLANNING, RunStatus.HELD, RunStatus.AWAITING_APPROVAL, ENDED]
+    await put(
+        store,
+        *[run(n, n, status=status, service=f"s{n}") for n, status in enumerate([*at_work, *others], 1)],
+        *[attempt(n, run_id=n, object_id="box\x00") for n in range(1, 9)],
+        attempt(11, run_id=1, object_id="other"),
+        attempt(12, run_id=1, object_id="box\x00", status=AttemptStatus.NOT_APPLIED),
+        attempt(13, run_id=2, object_id="third"),
+    )
+    found = await store.read(lambda reader: reader.at_work_on({"box\x00", "third"}, but=3))
+    assert ids(found) == [1, 2, 4, 13]
+    assert await store.read(lambda reader: reader.at_work_on([], but=3)) == []
 
 
 async def test_timers_come_due_in_their_order(store: Store) -> None:

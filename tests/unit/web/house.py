@@ -235,7 +235,7 @@ class StoreDesk:
             draft = Draft(store.snapshot(runs=[run_id]), self.clock.now())
             run = acting.triaged(draft, draft.snapshot.get(Run, run_id), (seen,))
             world = WorldFacts(read_at=self.clock.now(), confirmed_at=self.clock.now())
-            acting.decide(draft, run, RULE, self.policy, world, [], plan)
+            acting.decide(draft, run, RULE, self.policy, world, [], [], plan)
             store.save(draft.events)
 
         await self.store.write(job)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = ("web", "api", "db", "cache")
+SWARM = "jobs"
+"""A Swarm service, on every other day."""
+ACTS = ("restart_container", "force_update")
 PEOPLE = ("alice", "bob")
 LENGTH = 45 * MINUTE
 
@@ -58,12 +61,15 @@ class Day:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.dice = Random(seed)
-        self.names = NAMES[: self.dice.randint(2, 4)]
+        services = NAMES[: self.dice.randint(2, 4)]
+        self.swarm = (SWARM,) if self.dice.random() < 0.5 else ()
+        self.names = services + self.swarm
         self.api = self.dice.random() < 0.8
         self.house = House(
             self._rules(),
             folder,
-            services=self.names,
+            services=services,
+            swarm=self.swarm,
             replicas=self.dice.randint(1, 2),
             policy=self._policy(),
             commands=COMMANDS,
@@ -85,6 +91,8 @@ class Day:
         for name in self.names:
             for alert in ("Down", "Slow"):
                 steps = tuple(dice.choice(STEPS) for _ in range(dice.randint(1, 3)))
+                if name == SWARM:  # it has a time to stop of its own, and takes no other
+                    steps = (STEPS[0], *(step for step in steps if "timeout" not in step))
                 written.append(
                     rule(
                         f"{name}-{alert.lower()}",
@@ -122,6 +130,7 @@ class Day:
         house.beside(house.restart_when_dead(timedelta(seconds=self.dice.choice((1, 5, 60)))))
         for mean, what in (
             (4, self._service_breaks),
+            (8, self._swarm_breaks),
             (8, self._engine_trouble),
             (20, self._alertmanager_trouble),
             (2, self._person_acts),
@@ -161,10 +170,27 @@ class Day:
             case 8:
                 self._slow ^= {dice.choice(self.names)}
 
+    async def _swarm_breaks(self) -> None:
+        docker, dice = self.house.docker, self.dice
+        for name in self.swarm:
+            docker.updates_go(
+                name,
+                seconds=dice.choice((5, 60, 300)),
+                ends=dice.choice(("completed", "paused")),
+            )
+            match dice.randint(0, 3):
+                case 0 | 1:
+                    docker.lose_tasks(name)
+                case 2:
+                    docker.update_by_hand(name)
+                case 3:
+                    docker.scale_by_hand(name, dice.randint(1, 3))
+
     async def _engine_trouble(self) -> None:
         docker, dice = self.house.docker, self.dice
+        act = dice.choice(ACTS[: 1 + len(self.swarm)])
         method = dice.choice(
-            ("restart_container", "restart_container", "containers", "container", "history", "logs", "ping")
+            (act, act, "containers", "container", "swarm_service", "history", "logs", "ping")
         )
         times = dice.choice((1, 1, 3, float("inf")))
         match dice.randint(0, 6):
@@ -177,9 +203,9 @@ class Day:
             case 3:
                 docker.disturb(method, delay=dice.choice((1.0, 20.0, 200.0)), times=times)
             case 4:
-                docker.lose_answer("restart_container", acts_after=dice.choice((0.0, 1.0, 50.0)))
+                docker.lose_answer(act, acts_after=dice.choice((0.0, 1.0, 50.0)))
             case 5:
-                docker.disturb("restart_container", error=EngineRefused("no"), times=dice.choice((1, 2)))
+                docker.disturb(act, error=EngineRefused("no"), times=dice.choice((1, 2)))
             case 6:
                 docker.forget()
         for spec in COMMANDS:
@@ -303,6 +329,10 @@ class Day:
                 box.broken = box.incurable = False
                 if not box.seen.running:
                     house.docker.start_by_hand(box.seen.name)
+            for name in self.swarm:
+                house.docker.updates_go(name)
+                if not house.well(name):
+                    house.docker.update_by_hand(name)
             for run in house.witness.state.all(Run):
                 if run.status is RunStatus.UNKNOWN:
                     with suppress(DeskError, Gone):

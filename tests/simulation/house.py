@@ -68,6 +68,7 @@ class House:
         folder: Path,
         *,
         services: Sequence[str] = ("web",),
+        swarm: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
         replicas: int = 1,
         policy: Policy | None = None,
@@ -92,6 +93,8 @@ class House:
         }
         for name, box in (aliases or {}).items():
             self._services[name] = Service(name=name, target=Target(kind=TargetKind.CONTAINER, name=box))
+        for name in swarm:
+            self._services[name] = Service(name=name, target=Target(kind=TargetKind.SWARM_SERVICE, name=name))
         self.inboxes = {name: Inbox(self.clock) for name in channels}
         self.inbox = self.inboxes[PEOPLE]
         self._all_inboxes = dict(self.inboxes)
@@ -119,6 +122,8 @@ class House:
         )
         for name in services:
             self.docker.add_compose_service(name, replicas=replicas, health_check=True)
+        for name in swarm:
+            self.docker.add_swarm_service(name, replicas=replicas)
         self.store = Store.open(":memory:", self.clock, threads=False)
         self._committed = asyncio.Event()
         self.store.on_commit(self.witness.committed)
@@ -284,7 +289,8 @@ class House:
 
     def well(self, service: str = "web") -> bool:
         """Whether all of a service's containers run and are healthy."""
-        self.docker.catch_up()
+        if swarm := self.docker.find(service):
+            return swarm.running >= swarm.replicas
         boxes = [b for b in self.docker.boxes.values() if b.seen.name.startswith(f"app-{service}-")]
         shown = [box.shown(self.docker.now()) for box in boxes]
         return bool(shown) and all(c.running and c.health in (None, "healthy") for c in shown)
@@ -363,10 +369,6 @@ class House:
         """Let time pass until people are asked about the rule's latest run."""
         run = await self.is_now(RunStatus.AWAITING_APPROVAL, rule, within=within)
         return self.approvals(run)[-1]
-
-    def since_start(self) -> timedelta:
-        """How long this house stands."""
-        return self.clock.now() - self.begun
 
     # What is known
 

@@ -53,6 +53,10 @@ class Swarm(Happenings):
         self._updates[id_] = (update_seconds, update_ends)
         return id_
 
+    def updates_go(self, name: str, *, seconds: float = 5.0, ends: str = "completed") -> None:
+        """How the next updates of a service go."""
+        self._updates[self._named(name).id] = (seconds, ends)
+
     def find(self, name_or_id: str) -> SwarmService | None:
         """A service by its exact name or id."""
         self.catch_up()

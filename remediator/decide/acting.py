@@ -6,10 +6,10 @@ from typing import Any
 
 from remediator.decide.asking import ask
 from remediator.decide.draft import Draft
-from remediator.decide.ending import about, cancel_waiting, fires, pass_turn, verify
+from remediator.decide.ending import about, cancel_waiting, fires, pass_turn, still_fires, verify
 from remediator.decide.facts import Request, StoredFacts, WorldFacts
 from remediator.decide.guardrails import Judgement, judge
-from remediator.decide.intake import ASKED, close_episode
+from remediator.decide.intake import ASKED, close_episodes
 from remediator.decide.policy import Policy
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
@@ -85,7 +85,7 @@ def decide(
     """
     if run.status not in UNDECIDED:
         return None
-    _close_what_is_gone(draft, run, policy, world)
+    close_what_is_gone(draft, run, policy, world)
     if _alert_is_over(draft, run, policy):
         return None
     if planned is not None and not planned.operations:
@@ -125,21 +125,26 @@ def decide(
     return judgement
 
 
-def _close_what_is_gone(draft: Draft, run: Run, policy: Policy, world: WorldFacts) -> None:
-    """End the run's episodes that Alertmanager has just been seen without, and what waits for their sake."""
-    sightings = {s.fingerprint: s for s in world.sightings if s.state == "absent"}
-    for episode in fires(draft, run):
-        sighting = sightings.get(episode.fingerprint)
-        if sighting is None or episode.opened_at > sighting.at:
-            continue
+def close_what_is_gone(draft: Draft, run: Run, policy: Policy, world: WorldFacts) -> None:
+    """End the run's episodes that Alertmanager has just been seen without, as far as this is about them.
+
+    And what waits for their sake.
+    """
+    absent = {s.fingerprint: s.at for s in world.sightings if s.state == "absent"}
+    gone = [
+        (episode, looked_at)
+        for episode in fires(draft, run)
+        if (looked_at := absent.get(episode.fingerprint)) is not None
+        and episode.opened_at <= looked_at
         # If it was heard of after it was looked for, it fires again, or still.
-        if world.confirmed_at is None or world.confirmed_at <= sighting.at:
-            close_episode(draft, episode, policy, ends_at=sighting.at, by=ASKED)
+        and (world.confirmed_at is None or world.confirmed_at <= looked_at)
+    ]
+    close_episodes(draft, gone, policy, by=ASKED)
 
 
 def _alert_is_over(draft: Draft, run: Run, policy: Policy) -> bool:
     """Whether nothing fires any more that the run is there for; then it is not waiting any longer."""
-    if run.by_hand or fires(draft, run):
+    if run.by_hand or still_fires(draft, run):
         return False
     run = draft.snapshot.get(Run, run.id)
     cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail="the alert ended first")

@@ -41,8 +41,13 @@ def about(draft: Draft, run: Run) -> dict[str, Any]:
 
 
 def fires(draft: Draft, run: Run) -> list[Episode]:
-    """The open episodes that a run is there for."""
+    """The open episodes that a run is there for, as far as the decision is about them."""
     return [
+def still_fires(draft: Draft, run: Run) -> bool:
+    """Whether any episode that a run is there for is open."""
+    return (run.incident_id, run.rule) in draft.snapshot.fires_beyond or bool(fires(draft, run))
+
+
         e
         for e in draft.snapshot.all(Episode)
         if e.firing and e.incident_id == run.incident_id and e.rule == run.rule
@@ -181,7 +186,9 @@ def drop_approvals(
 def resolve_if_over(draft: Draft, incident_id: int) -> None:
     """Resolve an incident when no alert of it fires and no run of it goes on."""
     incident = draft.snapshot.get(Incident, incident_id)
-    burns = any(e.firing and e.incident_id == incident_id for e in draft.snapshot.all(Episode))
+    burns = any(number == incident_id for number, _ in draft.snapshot.fires_beyond) or any(
+        e.firing and e.incident_id == incident_id for e in draft.snapshot.all(Episode)
+    )
     runs = any(not r.finished and r.incident_id == incident_id for r in draft.snapshot.all(Run))
     if incident.open and not burns and not runs:
         over = replace(incident, status=IncidentStatus.RESOLVED, resolved_at=draft.now)

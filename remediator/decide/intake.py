@@ -1,10 +1,11 @@
 """From alerts to episodes, incidents and runs."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import cancel_waiting, fires, resolve_if_over
+from remediator.decide.ending import cancel_waiting, resolve_if_over, still_fires
 from remediator.decide.policy import LABEL_SEVERITIES, UNCLASSIFIED, Policy
 from remediator.model.alert import Alert, Episode
 from remediator.model.rule import Rule
@@ -22,6 +23,8 @@ WEBHOOK = "webhook"
 RECONCILE = "reconcile"
 ASKED = "asked"
 """A decision or a verification asked Alertmanager's API, and found the alert gone."""
+LOST = "lost"
+"""Nobody told of the alert for so long that nobody can know whether it still fires."""
 
 
 def service_of(alert: Alert, rule: Rule | None) -> str | None:
@@ -42,48 +45,91 @@ def severity_of(alert: Alert, rule: Rule | None) -> Severity:
     return LABEL_SEVERITIES.get(alert.labels.get("severity", ""), UNCLASSIFIED)
 
 
-def take_in(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy, *, source: str) -> str:
-    """Fold one alert into the episodes; returns what it was, for the notification's event.
+def take_in(
+    draft: Draft, alert: Alert, rule: Rule | None, policy: Policy, *, seen_at: datetime | None = None
+) -> str:
+    """Fold one alert into the episodes; returns what it was.
 
-    Answers `opened`, `repeated`, `closed`, `stale` (older than what is known) or `unheard`
-    (resolved, but never seen firing).
+    `seen_at` is when Alertmanager's API was asked, if it is that which tells of the alert, and not a
+    webhook. Answers `opened`, `repeated`, `closed`, `stale` (older than what is known) or `unheard` (its
+    end is all that was ever heard of it).
     """
     episode = _latest_episode(draft, alert.fingerprint)
     if not alert.firing:
-        if episode is None or not episode.firing:
-            return "unheard" if episode is None else "repeated"
-        # Alertmanager always tells when an alert ended; others may leave the zero time.
-        ends_at = alert.ends_at if alert.ends_at.year > 1 else draft.now
-        if ends_at < episode.starts_at:
-            return "stale"
-        close_episode(draft, episode, policy, ends_at=ends_at, by=source)
-        return "closed"
-    if episode is not None:
-        if episode.firing:
-            return "repeated"
-        # A cluster's duplicate, or a retry that took long. The API's word is about now, so it counts.
-        if source == WEBHOOK and episode.ends_at is not None and alert.starts_at <= episode.ends_at:
-            return "stale"
+        return _take_in_the_end(draft, alert, episode, policy)
+    if episode is not None and episode.firing:
+        return "repeated"
+    if episode is not None and _is_old(alert, episode, seen_at):
+        return "stale"
     _open_episode(draft, alert, rule, policy)
     return "opened"
 
 
-def close_episode(draft: Draft, episode: Episode, policy: Policy, *, ends_at: datetime, by: str) -> None:
-    """End an episode, cancel what was still waiting for its sake, and resolve the incident if over."""
-    closed = replace(episode, status=EpisodeStatus.RESOLVED, ends_at=ends_at, closed_by=by)
-    draft.record(
-        "episode.closed", incident=episode.incident_id, puts=(closed,), fingerprint=episode.fingerprint, by=by
+def _is_old(alert: Alert, last: Episode, seen_at: datetime | None) -> bool:
+    """Whether it is from before the end of the last episode that an alert is said to fire."""
+    if seen_at is not None:
+        # The API tells of the moment it was asked, whenever the alert began.
+        return last.closed_at is not None and last.closed_at > seen_at
+    # A cluster's duplicate, or a retry that took long; unless nobody has ever told of that end.
+    return last.closed_by != LOST and _is_part_of(alert, last)
+
+
+def _is_part_of(alert: Alert, over: Episode) -> bool:
+    """Whether what is told of an alert is about an episode that is over: a new one begins after its end.
+
+    The reconciler's ends are by our clock, and Prometheus's may go before it: so the start counts, too.
+    """
+    return alert.starts_at <= max(over.starts_at, over.ends_at or over.starts_at)
+
+
+def _take_in_the_end(draft: Draft, alert: Alert, episode: Episode | None, policy: Policy) -> str:
+    # Alertmanager always tells when an alert ended; others may leave the zero time.
+    ends_at = alert.ends_at if alert.ends_at.year > 1 else draft.now
+    if episode is not None and episode.firing:
+        if ends_at < episode.starts_at:
+            return "stale"
+        close_episodes(draft, [(episode, ends_at)], policy, by=WEBHOOK)
+        return "closed"
+    if episode is not None and _is_part_of(alert, episode):
+        return "repeated"
+    # Remembered, or a repeat of its firing that was on its way for longer would open it for good.
+    over = replace(
+        _episode(draft, alert),
+        status=EpisodeStatus.RESOLVED,
+        ends_at=ends_at,
+        closed_at=draft.now,
+        closed_by=WEBHOOK,
     )
+    draft.record(
+        "episode.unheard", incident=None, puts=(over,), fingerprint=alert.fingerprint, alert=over.name
+    )
+    return "unheard"
+
+
+def close_episodes(
+    draft: Draft, ended: Iterable[tuple[Episode, datetime]], policy: Policy, *, by: str
+) -> None:
+    """End episodes at these moments, cancel what waited for their sake, resolve incidents that are over."""
+    closed = [
+        replace(episode, status=EpisodeStatus.RESOLVED, ends_at=ends_at, closed_at=draft.now, closed_by=by)
+        for episode, ends_at in ended
+    ]
+    for episode in closed:
+        draft.record(
+            "episode.closed",
+            incident=episode.incident_id,
+            puts=(episode,),
+            fingerprint=episode.fingerprint,
+            by=by,
+        )
+    causes = {(episode.incident_id, episode.rule) for episode in closed}
+    detail = "nobody told of the alert any more" if by == LOST else "the alert ended first"
     for run in list(draft.snapshot.all(Run)):
-        if (
-            run.incident_id == episode.incident_id
-            and run.rule == episode.rule
-            and not run.finished
-            and not run.by_hand
-            and not fires(draft, run)
-        ):
-            cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail="the alert ended first")
-    resolve_if_over(draft, episode.incident_id)
+        cause = (run.incident_id, run.rule)
+        if cause in causes and not run.finished and not run.by_hand and not still_fires(draft, run):
+            cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail=detail)
+    for incident_id in sorted({episode.incident_id for episode in closed if episode.incident_id is not None}):
+        resolve_if_over(draft, incident_id)
 
 
 def _latest_episode(draft: Draft, fingerprint: str) -> Episode | None:
@@ -93,18 +139,7 @@ def _latest_episode(draft: Draft, fingerprint: str) -> Episode | None:
 
 def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy) -> None:
     incident = _incident_for(draft, alert, rule)
-    episode = Episode(
-        id=draft.snapshot.next_id(Episode),
-        fingerprint=alert.fingerprint,
-        incident_id=incident.id,
-        rule=rule.name if rule else None,
-        status=EpisodeStatus.FIRING,
-        labels=dict(alert.labels),
-        annotations=dict(alert.annotations),
-        generator_url=alert.generator_url,
-        starts_at=alert.starts_at,
-        opened_at=draft.now,
-    )
+    episode = replace(_episode(draft, alert), incident_id=incident.id, rule=rule.name if rule else None)
     draft.record(
         "episode.opened",
         incident=incident.id,
@@ -115,6 +150,21 @@ def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy)
     )
     if rule is not None:
         _propose(draft, incident, rule, policy)
+
+
+def _episode(draft: Draft, alert: Alert) -> Episode:
+    return Episode(
+        id=draft.snapshot.next_id(Episode),
+        fingerprint=alert.fingerprint,
+        incident_id=None,
+        rule=None,
+        status=EpisodeStatus.FIRING,
+        labels=dict(alert.labels),
+        annotations=dict(alert.annotations),
+        generator_url=alert.generator_url,
+        starts_at=alert.starts_at,
+        opened_at=draft.now,
+    )
 
 
 def _incident_for(draft: Draft, alert: Alert, rule: Rule | None) -> Incident:

@@ -3,8 +3,16 @@
 from dataclasses import replace
 
 from remediator.decide.draft import Draft
-from remediator.decide.ending import about, cancel_waiting, drop_approvals, finish, fires, verify
-from remediator.decide.intake import ASKED, close_episode, propose
+from remediator.decide.ending import (
+    about,
+    cancel_waiting,
+    drop_approvals,
+    finish,
+    fires,
+    still_fires,
+    verify,
+)
+from remediator.decide.intake import ASKED, close_episodes, propose
 from remediator.decide.policy import Policy
 from remediator.decide.verify import Assessment
 from remediator.model.plan import Operation, Plan
@@ -151,14 +159,19 @@ def verified(draft: Draft, run: Run, rule: Rule, policy: Policy, assessment: Ass
         step_failed(draft, run, rule, policy, reason=assessment.reason, detail=assessment.detail)
         return
     succeeded = assessment.outcome is Outcome.SUCCEEDED
-    if succeeded and assessment.at is not None:
-        for episode in fires(draft, run):
-            if episode.opened_at <= assessment.at:
-                close_episode(draft, episode, policy, ends_at=assessment.at, by=ASKED)
+    if succeeded:
+        close_seen_gone(draft, run, policy, assessment)
     finish(draft, run, policy, outcome=assessment.outcome, reason=assessment.reason, detail=assessment.detail)
-    if succeeded and rule.steps and fires(draft, run):
+    if succeeded and rule.steps and still_fires(draft, run):
         incident = draft.snapshot.get(Incident, run.incident_id)
         propose(draft, incident, rule, requested_by=ALERT, why="the alert began again after the last look")
+
+
+def close_seen_gone(draft: Draft, run: Run, policy: Policy, assessment: Assessment) -> None:
+    """End the run's episodes that a verification saw to be over, as far as the decision is about them."""
+    if assessment.at is not None:
+        gone = [(e, assessment.at) for e in fires(draft, run) if e.opened_at <= assessment.at]
+        close_episodes(draft, gone, policy, by=ASKED)
 
 
 def step_failed(draft: Draft, run: Run, rule: Rule, policy: Policy, *, reason: Reason, detail: str) -> None:

@@ -6,7 +6,6 @@ repeat; after a start it is learned anew, and until then nothing counts as confi
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.alert import Episode
@@ -16,13 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from remediator.model.alert import Alert
     from remediator.model.event import Event
     from remediator.model.run import Run
-
-REMEMBERED = timedelta(minutes=10)
-"""How long a closing is known: longer than any answer of Alertmanager is under way."""
-MOST_REMEMBERED = 100_000
-"""Closings; beyond that the oldest is forgotten first."""
 
 
 class Open(NamedTuple):
@@ -31,6 +26,7 @@ class Open(NamedTuple):
     episode: int
     incident: int
     opened_at: datetime
+    starts_at: datetime
 
 
 class Alarms:
@@ -42,8 +38,6 @@ class Alarms:
         self._heard: dict[str, datetime] = {}
         self._latest: dict[int, dict[str, int]] = {}
         """Of each open incident, by rule: the highest number of an episode, open or over."""
-        self._closed: dict[str, datetime] = {}
-        """By our clock, in the order of the closings."""
 
     def load(self, episodes: Iterable[Episode]) -> None:
         """Take over what the store holds at the start."""
@@ -54,8 +48,6 @@ class Alarms:
         """Follow a committed event."""
         for entity in event.puts:
             if isinstance(entity, Episode):
-                if not entity.firing and self._is_open(entity):
-                    self._remember(entity.fingerprint, event.at)
                 self._put(entity)
             elif isinstance(entity, Incident) and not entity.open:
                 self._latest.pop(entity.id, None)
@@ -63,6 +55,12 @@ class Alarms:
     def heard(self, fingerprint: str, at: datetime) -> None:
         """An alert was said to fire, by webhook or by the API."""
         self._heard[fingerprint] = max(at, self._heard.get(fingerprint, at))
+
+    def forget_over(self, fingerprints: Iterable[str]) -> None:
+        """Of those that are not open after all, forget that they were heard."""
+        for fingerprint in fingerprints:
+            if fingerprint not in self._open:
+                self._heard.pop(fingerprint, None)
 
     def firing(self) -> dict[str, Open]:
         """All open episodes."""
@@ -72,13 +70,13 @@ class Alarms:
         """When this alert was last said to fire, since the daemon started."""
         return self._heard.get(fingerprint)
 
-    def closed_since(self, fingerprint: str, at: datetime) -> bool:
-        """Whether the alert ended after `at`, so that what was asked for then says nothing about it.
+    def repeats(self, alert: Alert) -> bool:
+        """Whether a decision could only find that this is told again, whatever is decided meanwhile.
 
-        Known for ten minutes, and only of what ended since the daemon started.
+        For if its episode is open, it belongs to that; and if that ends just now, it began before.
         """
-        closed = self._closed.get(fingerprint)
-        return closed is not None and closed > at
+        known = self._open.get(alert.fingerprint)
+        return alert.firing and known is not None and alert.starts_at <= known.starts_at
 
     def of(self, run: Run) -> dict[str, int]:
         """What fires for a run: the number of its episode by the fingerprint of the alert."""
@@ -91,29 +89,26 @@ class Alarms:
         known = self._open.get(episode.fingerprint)
         return known is not None and known.episode == episode.id
 
-    def _remember(self, fingerprint: str, at: datetime) -> None:
-        self._closed.pop(fingerprint, None)
-        self._closed[fingerprint] = at
-        while len(self._closed) > MOST_REMEMBERED or at - next(iter(self._closed.values())) > REMEMBERED:
-            del self._closed[next(iter(self._closed))]
-
     def latest(self, run: Run) -> int:
         """Number of the last episode that a run is there for, though it may be over; 0: before the start."""
         return self._latest.get(run.incident_id, {}).get(run.rule, 0)
 
     def _put(self, episode: Episode) -> None:
         fingerprint = episode.fingerprint
+        incident = episode.incident_id
+        if incident is None:
+            return
         if episode.firing:
-            self._open[fingerprint] = Open(episode.id, episode.incident_id, episode.opened_at)
+            self._open[fingerprint] = Open(episode.id, incident, episode.opened_at, episode.starts_at)
             if episode.rule is not None:
-                self._of_rule.setdefault((episode.incident_id, episode.rule), set()).add(fingerprint)
-                self._latest.setdefault(episode.incident_id, {})[episode.rule] = episode.id
+                self._of_rule.setdefault((incident, episode.rule), set()).add(fingerprint)
+                self._latest.setdefault(incident, {})[episode.rule] = episode.id
             return
         if self._is_open(episode):
             del self._open[fingerprint]
             self._heard.pop(fingerprint, None)
         if episode.rule is not None:
-            key = (episode.incident_id, episode.rule)
+            key = (incident, episode.rule)
             of_rule = self._of_rule.get(key, set())
             of_rule.discard(fingerprint)
             if not of_rule:

@@ -3,6 +3,7 @@
 A notification is acknowledged once its raw body is on disk; what it says is decided afterwards, in
 pieces, so that a body of ten thousand alerts never keeps another one from being acknowledged. A
 piece that is decided about twice changes nothing the second time, so a crash in between is harmless.
+What only repeats what is known, as most alerts do, is heard, counted, and not decided about at all.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from remediator.decide.intake import RECONCILE, WEBHOOK, correlation_key, take_in
+from remediator.decide.intake import correlation_key, take_in
 from remediator.engine.face import Busy, Draining, StoreFailed
 from remediator.engine.notification import SHOWN, Read, Unreadable, read_notification
 from remediator.store import Notification, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from remediator.decide.draft import Draft
     from remediator.engine.alarms import Alarms
@@ -67,6 +69,8 @@ class Intake:
         """The highest number of a notification that was begun with."""
         self._wake = asyncio.Event()
         self._wake.set()
+        self.deciding = asyncio.Lock()
+        """Held from when a notification is heard until it is decided about."""
         self.caught_up = asyncio.Event()
         """Set once all that was received before the start is decided about."""
 
@@ -104,7 +108,8 @@ class Intake:
             while group := await self._next_group():
                 if group[0].received_at >= self._core.started_at:
                     self.caught_up.set()
-                await self._decide(group)
+                async with self.deciding:
+                    await self._decide(group)
             self.caught_up.set()
 
     async def _next_group(self) -> list[Notification]:
@@ -142,14 +147,14 @@ class Intake:
     async def _decide_about(self, closings: list[_Closing]) -> None:
         core = self._core
         oldest = closings[0].notification.received_at
-        if core.world.alerts is not None:
-            for closing in closings:
-                closing.hear(core.alarms)
-        alerts = [alert for closing in closings for alert in closing.read.alerts]
+        for closing in closings:
+            closing.hear(core.alarms)
+        told = [alert for closing in closings for alert in closing.read.alerts]
+        alerts = [alert for alert in told if not core.alarms.repeats(alert)]
         pieces = list(_pieces(alerts)) or [[]]
         for number, piece in enumerate(pieces, 1):
             arrived, begun = self._arrived, core.clock.monotonic()
-            await self._piece(piece, WEBHOOK, closings if number == len(pieces) else [])
+            await self._piece(piece, closings if number == len(pieces) else [])
             if self._arrived != arrived and core.clock.now() - oldest < LAG:
                 # In a storm, what is not on disk yet comes first; what is can be decided about later.
                 spent = core.clock.monotonic() - begun
@@ -160,16 +165,18 @@ class Intake:
         told = f"{type(error).__name__}: {error}"[:500]
         raw = notification.body[:SHOWN].decode(errors="replace")
         read = Read(unreadable=[Unreadable(0, raw, f"a fault of the daemon: {told}")])
-        await self._piece([], WEBHOOK, [_Closing(notification, read)])
+        await self._piece([], [_Closing(notification, read)])
 
-    async def take_in(self, alerts: Sequence[Alert]) -> int:
-        """Take in alerts that the API tells of; returns how many were not known."""
+    async def take_in(self, alerts: Sequence[Alert], seen_at: datetime) -> int:
+        """Take in alerts that the API told of when it was asked; returns how many were not known."""
         opened = 0
         for piece in _pieces(alerts):
-            opened += (await self._piece(piece, RECONCILE, [])).count("opened")
+            opened += (await self._piece(piece, [], seen_at)).count("opened")
         return opened
 
-    async def _piece(self, alerts: Sequence[Alert], source: str, closings: list[_Closing]) -> list[str]:
+    async def _piece(
+        self, alerts: Sequence[Alert], closings: list[_Closing], seen_at: datetime | None = None
+    ) -> list[str]:
         core = self._core
         rules, policy = core.setup.rules, core.setup.policy
         matched: list[tuple[Alert, Rule | None]] = []
@@ -178,19 +185,18 @@ class Intake:
             matched.append((alert, found.rule if found else None))
 
         def decision(draft: Draft, transaction: Transaction) -> list[str]:
-            outcomes = [take_in(draft, alert, rule, policy, source=source) for alert, rule in matched]
+            outcomes = [take_in(draft, alert, rule, policy, seen_at=seen_at) for alert, rule in matched]
             for closing in closings:
                 closing.write(draft, transaction, policy.channels)
             return outcomes
 
-        return await core.insist(
-            lambda: core.decide(
-                decision,
-                actor=ACTOR,
-                fingerprints={alert.fingerprint for alert in alerts},
-                keys={correlation_key(alert, rule) for alert, rule in matched},
-            )
+        fingerprints = {alert.fingerprint for alert in alerts}
+        keys = {correlation_key(alert, rule) for alert, rule in matched}
+        outcomes = await core.insist(
+            lambda: core.decide(decision, actor=ACTOR, fingerprints=fingerprints, keys=keys)
         )
+        core.alarms.forget_over(fingerprints)
+        return outcomes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,19 @@ there and unknown here is taken in; what is open here and proven to be absent th
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from remediator.decide.intake import RECONCILE, close_episode
+from remediator.decide.intake import LOST, RECONCILE, close_episodes
 from remediator.model.alert import Alert, Episode
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from remediator.decide.draft import Draft
     from remediator.engine.core import Core
     from remediator.engine.intake import Intake
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 RETRY = timedelta(seconds=3)
 """Until Alertmanager has answered once since the start, for nothing is done before."""
+
+LOOK_FOR_LOST = timedelta(minutes=5)
+"""Between two looks for alerts that nobody tells of any more."""
 
 PIECE = 100
 """Episodes closed in one transaction."""
@@ -47,7 +53,9 @@ class Reconciler:
         if core.world.alerts is None:
             await self._intake.caught_up.wait()
             self._ready.set()
-            await asyncio.Event().wait()
+            while True:
+                await core.clock.sleep(LOOK_FOR_LOST.total_seconds())
+                await self._close_lost()
         while True:
             await self.once()
             pause = core.setup.reconcile_interval if core.reconciled else RETRY
@@ -77,40 +85,57 @@ class Reconciler:
         for alert in seen.alerts.values():
             if not alert.firing or not self._is_ours(alert):
                 continue
-            if core.alarms.closed_since(alert.fingerprint, seen.at):
-                continue  # it ended while this answer was on its way
             core.alarms.heard(alert.fingerprint, seen.at)
             if alert.fingerprint not in known:
                 unknown.append(_as_posted(alert))
-        return await self._intake.take_in(unknown) if unknown else 0
+        return await self._intake.take_in(unknown, seen.at) if unknown else 0
 
     async def _close_absent(self, seen: AlertsSeen) -> int:
+        gone = [fp for fp in self._unheard_since(seen.at) if fp not in seen.alerts]
+        return await self._close(gone, seen.at, by=RECONCILE)
+
+    async def _close_lost(self) -> None:
+        """Without an API: end what nobody has told of for so long that nobody can know whether it fires.
+
+        A repeat that was not heard because the daemon was down does not count against an alert.
+        """
         core = self._core
-        gone = [
-            (fingerprint, entry.episode, entry.incident)
-            for fingerprint, entry in core.alarms.firing().items()
-            if fingerprint not in seen.alerts
-            and entry.opened_at < seen.at
-            and (core.alarms.last_heard(fingerprint) or entry.opened_at) < seen.at
-        ]
-        for begin in range(0, len(gone), PIECE):
-            await self._close(gone[begin : begin + PIECE], seen)
-        return len(gone)
+        before = core.clock.now() - core.setup.lost_after
+        if core.started_at >= before:
+            return
+        async with self._intake.deciding:  # so that no repeat of one of them is under way
+            lost = await self._close(self._unheard_since(before), before, by=LOST)
+        if lost:
+            log.warning("alerts were not heard of any more, and count as lost", alerts=lost)
 
-    async def _close(self, gone: list[tuple[str, int, int]], seen: AlertsSeen) -> None:
-        policy = self._core.setup.policy
+    def _unheard_since(self, moment: datetime) -> list[str]:
+        """What is open and was last heard of before that moment, by fingerprint."""
+        alarms = self._core.alarms
+        return [fp for fp, entry in alarms.firing().items() if self._last_heard(fp, entry.opened_at) < moment]
 
-        def decision(draft: Draft, _: Transaction) -> None:
-            for _fingerprint, number, _incident in gone:
-                episode = draft.snapshot.find(Episode, number)
-                if episode is not None and episode.firing:
-                    close_episode(draft, episode, policy, ends_at=seen.at, by=RECONCILE)
+    def _last_heard(self, fingerprint: str, opened_at: datetime) -> datetime:
+        return max(opened_at, self._core.alarms.last_heard(fingerprint) or opened_at)
 
-        await self._core.decide(
-            decision,
-            fingerprints=[fingerprint for fingerprint, _, _ in gone],
-            incidents={incident for _, _, incident in gone},
-        )
+    async def _close(self, fingerprints: Sequence[str], before: datetime, *, by: str) -> int:
+        """Close those that still were not heard of at that moment; returns how many."""
+        core, closed = self._core, 0
+        policy = core.setup.policy
+
+        def decision(draft: Draft, _: Transaction) -> int:
+            gone = [
+                (episode, before if by == RECONCILE else heard)
+                for episode in draft.snapshot.all(Episode)
+                if episode.firing
+                and episode.fingerprint in piece
+                and (heard := self._last_heard(episode.fingerprint, episode.opened_at)) < before
+            ]
+            close_episodes(draft, gone, policy, by=by)
+            return len(gone)
+
+        for begin in range(0, len(fingerprints), PIECE):
+            piece = frozenset(fingerprints[begin : begin + PIECE])
+            closed += await core.decide(decision, fingerprints=piece)
+        return closed
 
     async def _record(self, first: bool, opened: int, closed: int, seen: AlertsSeen) -> None:
         def decision(draft: Draft, _: Transaction) -> None:

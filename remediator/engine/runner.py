@@ -18,12 +18,12 @@ from remediator.engine.facts import STALE, read_facts
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Attempt, Run
 from remediator.model.verdict import Hold
-from remediator.model.words import AttemptStatus, RunStatus
+from remediator.model.words import AttemptStatus, Outcome, RunStatus
 from remediator.model.world import Applied, TargetError, Unknown, WorldError
 from remediator.world.targets import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from remediator.decide.draft import Draft
@@ -47,6 +47,9 @@ LOOK_AGAIN = 300.0
 PROBE_PAUSE = 10.0
 PROBE_PATIENCE = 120.0
 """Seconds that a world which cannot be read is asked again what became of an act."""
+
+CLOSED_AT_ONCE = 100
+"""Most episodes that one decision about a run ends."""
 
 RESULT_ROOM = 4096
 """Characters of an act's output that are kept in the record itself."""
@@ -208,7 +211,11 @@ class Runner:
                 return (overall if isinstance(overall, Hold) else None), None
             return None, under_way(draft.snapshot, run)
 
-        hold, begun = await core.decide(decision, runs=[number])
+        gone = await self._close_most(
+            [sighting.fingerprint for sighting in facts.sightings if sighting.state == "absent"],
+            lambda draft, run: acting.close_what_is_gone(draft, run, policy, facts),
+        )
+        hold, begun = await core.decide(decision, fingerprints=gone, runs=[number])
         self._note(hold)
         return begun
 
@@ -304,7 +311,25 @@ class Runner:
 
     async def _decide_verified(self, rule: Rule, assessment: Assessment) -> None:
         policy = self._core.setup.policy
-        await self._decide(lambda draft, run: outcomes.verified(draft, run, rule, policy, assessment))
+        gone = await self._close_most(
+            list(self._core.alarms.of(self.run)) if assessment.outcome is Outcome.SUCCEEDED else [],
+            lambda draft, run: outcomes.close_seen_gone(draft, run, policy, assessment),
+        )
+        await self._decide(
+            lambda draft, run: outcomes.verified(draft, run, rule, policy, assessment), fingerprints=gone
+        )
+
+    async def _close_most(
+        self, fingerprints: Sequence[str], close: Callable[[Draft, Run], None]
+    ) -> Sequence[str]:
+        """Have all but a few of these ended before a decision, which would keep everybody else waiting.
+
+        Returns the few, for the decision itself.
+        """
+        while len(fingerprints) > CLOSED_AT_ONCE:
+            await self._decide(close, fingerprints=fingerprints[:CLOSED_AT_ONCE])
+            fingerprints = fingerprints[CLOSED_AT_ONCE:]
+        return fingerprints
 
     async def _rule_in_force(self) -> Rule | None:
         """The rule as it is now, by which goes what is still to be done; if it is gone, the run ends."""
@@ -316,11 +341,13 @@ class Runner:
         await self._decide(lambda draft, run: acting.rule_gone(draft, run, policy, detail))
         return None
 
-    async def _decide(self, decision: Callable[[Draft, Run], T]) -> T:
+    async def _decide(self, decision: Callable[[Draft, Run], T], fingerprints: Sequence[str] = ()) -> T:
         """Run a decision about this run, as it stands when the decision is made."""
         number = self.run.id
         return await self._core.decide(
-            lambda draft, _: decision(draft, draft.snapshot.get(Run, number)), runs=[number]
+            lambda draft, _: decision(draft, draft.snapshot.get(Run, number)),
+            fingerprints=fingerprints,
+            runs=[number],
         )
 
     def hurry(self) -> None:

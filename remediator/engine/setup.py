@@ -36,6 +36,8 @@ class Setup:
     pause_file: Path | None = None
     """While this file exists, nothing is begun."""
     reconcile_interval: timedelta = timedelta(seconds=30)
+    lost_after: timedelta = timedelta(hours=24)
+    """Without an API, an alert that no notification tells of for so long is closed as lost."""
     verify_interval: timedelta = timedelta(seconds=2)
     """Between two looks at whether an act helped."""
     triage_timeout: timedelta = timedelta(seconds=10)

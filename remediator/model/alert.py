@@ -56,7 +56,8 @@ class Episode:
 
     id: int
     fingerprint: str
-    incident_id: int
+    incident_id: int | None
+    """None if it was heard of only when it was over: then there was nothing to do."""
     rule: str | None
     """The rule that matched when the episode opened; None if none did."""
     status: EpisodeStatus
@@ -69,8 +70,11 @@ class Episode:
     """When we took it in."""
     ends_at: datetime | None = None
     """As told by the resolving notification, or when the reconciler saw it gone."""
+    closed_at: datetime | None = None
+    """When we took that in: what was asked for before says nothing about now."""
     closed_by: str | None = None
-    """`webhook`, `reconcile`, or `asked`: Alertmanager's API said so to a decision or a verification."""
+    """`webhook`, `reconcile`, `asked` (Alertmanager's API said so to a decision or a verification), or
+    `lost`: nobody told of it for so long that it cannot be known."""
 
     @property
     def firing(self) -> bool:

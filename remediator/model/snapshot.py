@@ -51,7 +51,17 @@ def key_of(entity: Any) -> tuple[Any, ...]:
 class Snapshot:
     """Entities by type and key. Private to one decision, so it may be written to."""
 
-    def __init__(self, entities: Iterable[Any] = (), *, next_id: Callable[[type], int] | None = None) -> None:
+    def __init__(
+        self,
+        entities: Iterable[Any] = (),
+        *,
+        next_id: Callable[[type], int] | None = None,
+        fires_beyond: Iterable[tuple[int, str | None]] = (),
+    ) -> None:
+        """`next_id` numbers new entities. For `fires_beyond` see the attribute."""
+        self.fires_beyond = frozenset(fires_beyond)
+        """Incident and rule of episodes that fire, and are not in here because nothing is to be decided
+        about them: of ten thousand alerts of one service a decision is given those that it is about."""
         self._entities: dict[type, dict[tuple[Any, ...], Any]] = {}
         self._next_id = next_id
         self._given: dict[type, int] = {}

@@ -138,7 +138,8 @@ class Reader(Listings):
 
         These are the latest episode of each fingerprint, and the incidents: the given ones, those of
         the episodes, the open ones with these correlation keys, and those of the runs. For each open
-        or given incident its firing episodes and unfinished runs. For each run, these and the given
+        or given incident its unfinished runs, and whether more of it fires, for each run and in all
+        (`fires_beyond`): who wants to end episodes names them. For each run, these and the given
         ones, its present plan with operations, its attempts, and its approvals with what people said;
         the lock on its service, and who else is unfinished there. And all controls.
         """

@@ -2,6 +2,8 @@
 
 Every statement takes lists, so the number of statements does not grow with what is asked for, and
 the later ones are only run for what the earlier ones found: most notifications repeat what is known.
+Nor does what is loaded grow with an incident: of ten thousand alerts of one service, a decision about
+twenty-five gets those, and is told that there are more.
 """
 
 import sqlite3
@@ -9,12 +11,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from remediator.model.alert import Episode
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
 from remediator.model.snapshot import Snapshot
-from remediator.store.sql import Query, each, each_text, listed, served_by
+from remediator.store.sql import Query, Statement, each, each_text, listed, served_by
 from remediator.store.tables import FIRING, OPEN, TABLES, UNFINISHED
 
 _EPISODES, _INCIDENTS, _RUNS = TABLES[Episode], TABLES[Incident], TABLES[Run]
@@ -28,22 +31,43 @@ def _of(kind: type[Any], column: str, order: str = "id") -> Query[Any]:
 
 _LATEST_EPISODES = Query(
     Episode,
-    select(_EPISODES).where(
+    select(_EPISODES)
+    .where(
         _EPISODES.c.id.in_(
             select(func.max(_EPISODES.c.id))
             .where(_EPISODES.c.fingerprint.in_(each_text("fingerprints")))
             .group_by(_EPISODES.c.fingerprint)
         )
-    ),
+    )
+    .order_by(_EPISODES.c.id),
 )
-_FIRING_EPISODES = Query(
-    Episode,
-    served_by(
-        "firing_episodes_of_incident",
-        select(_EPISODES).where(
-            _EPISODES.c.incident_id.in_(each("ids")), _EPISODES.c.id.not_in(each("known")), FIRING
-        ),
-    ),
+
+
+def _one_firing(*which: ColumnElement[bool]) -> Any:
+    """The number of one firing episode like this that is not among the known ones, if there is any."""
+    found = select(_EPISODES.c.id).where(*which, FIRING, _EPISODES.c.id.not_in(each("known")))
+    found = found.with_hint(_EPISODES, "INDEXED BY firing_episodes_of_incident", "sqlite")
+    return found.limit(1).scalar_subquery()
+
+
+_BEYOND = _EPISODES.alias("beyond")
+_FIRES_BEYOND = Statement(
+    select(_BEYOND.c.incident_id, _BEYOND.c.rule).where(
+        or_(
+            _BEYOND.c.id.in_(
+                select(_one_firing(_EPISODES.c.incident_id == _INCIDENTS.c.id)).where(
+                    _INCIDENTS.c.id.in_(each("incidents"))
+                )
+            ),
+            _BEYOND.c.id.in_(
+                select(
+                    _one_firing(
+                        _EPISODES.c.incident_id == _RUNS.c.incident_id, _EPISODES.c.rule == _RUNS.c.rule
+                    )
+                ).where(_RUNS.c.id.in_(each("runs")))
+            ),
+        )
+    )
 )
 _INCIDENTS_OF = Query(
     Incident,
@@ -95,27 +119,28 @@ def load_snapshot(
     latest = _LATEST_EPISODES.all(connection, fingerprints=listed(prints)) if prints else []
 
     wanted = {*incidents, *(run.incident_id for run in chosen.values())}
-    ids = listed({*wanted, *(episode.incident_id for episode in latest)})
+    ids = listed({*wanted, *(e.incident_id for e in latest if e.incident_id is not None)})
     found = _INCIDENTS_OF.all(connection, ids=ids, keys=listed(keys))
     alive = [incident.id for incident in found if incident.open or incident.id in wanted]
 
-    episodes = {episode.id: episode for episode in latest}
+    beyond: list[tuple[int, str | None]] = []
     if alive:
         ids = listed(alive)
-        for episode in _FIRING_EPISODES.all(connection, ids=ids, known=listed(episodes)):
-            episodes[episode.id] = episode
         for run in _RUNS_OF_INCIDENTS.all(connection, ids=ids):
             chosen[run.id] = run
+        known = listed(episode.id for episode in latest)
+        beyond = _FIRES_BEYOND.run(connection, incidents=ids, runs=listed(chosen), known=known).fetchall()
     of_runs = _what_hangs_on(connection, chosen) if chosen else []
     return Snapshot(
         [
             *found,
-            *(episodes[number] for number in sorted(episodes)),
+            *latest,
             *(chosen[number] for number in sorted(chosen)),
             *of_runs,
             *_CONTROLS.all(connection),
         ],
         next_id=next_id,
+        fires_beyond=beyond,
     )
 
 

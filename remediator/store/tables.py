@@ -182,7 +182,7 @@ _partial("one_open_incident", OPEN, _incidents.correlation_key, unique=True)
 _partial("one_unfinished_run", UNFINISHED, _runs.incident_id, _runs.rule, unique=True)
 _partial("one_pending_approval", PENDING, _approvals.run_id, unique=True)
 
-_partial("firing_episodes_of_incident", FIRING, _episodes.incident_id)
+_partial("firing_episodes_of_incident", FIRING, _episodes.incident_id, _episodes.rule)
 Index("episodes_of_fingerprint", _episodes.fingerprint, _episodes.id)
 Index("episodes_of_incident", _episodes.incident_id, _episodes.rule, _episodes.id)
 Index("incidents_by_status", _incidents.status, _incidents.id)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from remediator.decide import acting, asking, outcomes, people
 from remediator.decide.draft import DAEMON, Draft
 from remediator.decide.facts import WorldFacts
-from remediator.decide.intake import WEBHOOK, close_episode, take_in
+from remediator.decide.intake import WEBHOOK, close_episodes, take_in
 from remediator.decide.policy import Policy
 from remediator.decide.verify import Assessment, Progress
 from remediator.model.alert import Alert, Episode, Sighting
@@ -120,10 +120,13 @@ class Case:
         rule: str | None = "app-down",
         starts_at: datetime | None = None,
         source: str = WEBHOOK,
+        seen_at: datetime | None = None,
         service: str | None = SERVICE,
         **labels: str,
     ) -> str:
-        return self._take_in(fingerprint, "firing", rule, starts_at, None, source, service, labels)
+        """By webhook, or by the API, which was asked now or at `seen_at`."""
+        seen_at = seen_at if source == WEBHOOK else seen_at or self.now
+        return self._take_in(fingerprint, "firing", rule, starts_at, None, seen_at, service, labels)
 
     def resolve(
         self,
@@ -131,17 +134,23 @@ class Case:
         *,
         ends_at: datetime | None = None,
         starts_at: datetime | None = None,
-        source: str = WEBHOOK,
     ) -> str:
-        ended = ends_at or self.now
-        return self._take_in(fingerprint, "resolved", None, starts_at, ended, source, SERVICE, {})
+        """By default the end of the alert's latest episode."""
+        known = [e.starts_at for e in self.all(Episode) if e.fingerprint == fingerprint]
+        began = starts_at or max(known, default=self.now)
+        return self._take_in(fingerprint, "resolved", None, began, ends_at or self.now, None, SERVICE, {})
+
+    def lose(self, fingerprint: str = "a1") -> None:
+        """Nobody has told of this alert for too long, and there is no API to ask."""
+        with self.deciding() as draft:
+            lost = [e for e in draft.snapshot.all(Episode) if e.fingerprint == fingerprint and e.firing]
+            close_episodes(draft, [(e, e.opened_at) for e in lost], self.policy, by="lost")
 
     def seen_gone(self, fingerprint: str = "a1") -> None:
         """The reconciler finds Alertmanager without this alert."""
         with self.deciding() as draft:
-            for episode in draft.snapshot.all(Episode):
-                if episode.fingerprint == fingerprint and episode.firing:
-                    close_episode(draft, episode, self.policy, ends_at=self.now, by="reconcile")
+            gone = [e for e in draft.snapshot.all(Episode) if e.fingerprint == fingerprint and e.firing]
+            close_episodes(draft, [(e, self.now) for e in gone], self.policy, by="reconcile")
 
     def _take_in(
         self,
@@ -150,7 +159,7 @@ class Case:
         rule: str | None,
         starts_at: datetime | None,
         ends_at: datetime | None,
-        source: str,
+        seen_at: datetime | None,
         service: str | None,
         labels: dict[str, str],
     ) -> str:
@@ -168,7 +177,7 @@ class Case:
             }
         )
         with self.deciding("alertmanager") as draft:
-            return take_in(draft, alert, self.rules.get(rule or ""), self.policy, source=source)
+            return take_in(draft, alert, self.rules.get(rule or ""), self.policy, seen_at=seen_at)
 
     def facts(self, run: Run, **changes: Any) -> WorldFacts:
         """A world in order: the alert fires, all can be read, nobody touched anything."""

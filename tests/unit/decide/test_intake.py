@@ -64,10 +64,29 @@ def test_resolved_twice_adds_nothing() -> None:
     assert case.since(mark) == []
 
 
-def test_resolved_before_it_was_ever_heard_to_fire_is_nothing_to_us() -> None:
+def test_an_end_is_all_that_is_heard_of_an_alert() -> None:
     case = Case()
     assert case.resolve() == "unheard"
-    assert case.events == []
+    assert case.kinds == ["episode.unheard"]
+    assert [(e.firing, e.incident_id) for e in case.all(Episode)] == [(False, None)]
+    assert case.all(Incident) == case.all(Run) == []
+    assert case.resolve() == "repeated"
+
+
+def test_a_firing_that_comes_after_its_end_opens_nothing() -> None:
+    case = Case()
+    case.after(minutes(5)).resolve(starts_at=NOON)
+    assert case.fire(starts_at=NOON) == "stale"
+    assert case.fire(starts_at=NOON + minutes(6)) == "opened"
+
+
+def test_the_end_of_an_episode_that_was_never_heard_of_is_remembered_beside_older_ones() -> None:
+    case = Case()
+    case.fire()
+    case.after(minutes(1)).resolve()
+    began = case.after(minutes(1)).now
+    assert case.after(minutes(1)).resolve(starts_at=began) == "unheard"
+    assert case.fire(starts_at=began) == "stale"
 
 
 def test_the_resolved_of_an_earlier_episode_does_not_end_this_one() -> None:
@@ -111,6 +130,23 @@ def test_the_api_tells_of_now_so_an_old_start_does_not_make_it_stale() -> None:
     assert len(case.all(Run)) == 2
 
 
+def test_an_answer_of_the_api_from_before_the_end_opens_nothing() -> None:
+    case = Case()
+    case.fire()
+    asked = case.after(minutes(5)).now
+    case.after(minutes(1)).resolve()
+    assert case.fire(starts_at=NOON, source=RECONCILE, seen_at=asked) == "stale"
+    assert case.fire(starts_at=NOON, source=RECONCILE, seen_at=case.now) == "opened"
+
+
+def test_an_end_by_our_clock_is_not_before_the_start_by_another() -> None:
+    case = Case()
+    ahead = NOON + minutes(2)
+    case.fire(starts_at=ahead)
+    case.after(minutes(1)).seen_gone()
+    assert case.fire(starts_at=ahead) == "stale"
+
+
 def test_one_alert_by_webhook_and_by_the_api_is_one_episode() -> None:
     case = Case()
     assert case.fire(source=RECONCILE) == "opened"
@@ -124,6 +160,23 @@ def test_an_alert_whose_end_was_lost_is_closed_by_the_reconciler() -> None:
     case.after(minutes(9)).seen_gone()
     assert case.all(Episode)[0].closed_by == "reconcile"
     assert not case.incident.open
+
+
+def test_an_alert_that_nobody_tells_of_any_more_is_lost_and_nobody_waits_for_it() -> None:
+    case = Case(a_rule(severity=Severity.P0))
+    case.fire()
+    case.decide()
+    case.after(minutes(60 * 25)).lose()
+    assert case.all(Episode)[0].closed_by == "lost"
+    assert (case.run.reason, case.run.detail) == (Reason.RESOLVED, "nobody told of the alert any more")
+    assert not case.incident.open
+
+
+def test_what_was_lost_and_is_heard_of_again_fires_again() -> None:
+    case = Case()
+    case.fire(starts_at=NOON)
+    case.after(minutes(60 * 25)).lose()
+    assert case.fire(starts_at=NOON) == "opened"
 
 
 def test_a_flapping_alert_is_an_episode_an_incident_and_a_run_each_time() -> None:

@@ -1,47 +1,62 @@
-"""Which alerts ended lately."""
+"""What fires, as it is known without asking the store."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from remediator.engine import alarms
-from remediator.engine.alarms import REMEMBERED, Alarms
+from remediator.engine.alarms import Alarms
+from remediator.model.alert import Alert
 from remediator.model.words import EpisodeStatus
 from tests.unit.still_clock import NOON
 from tests.unit.store.given import episode, event
 
-if TYPE_CHECKING:
-    import pytest
-
 SECOND = timedelta(seconds=1)
 
 
-def closed(known: Alarms, number: int, mark: str, after: timedelta = timedelta(0)) -> None:
-    known.observe(event(episode(number, mark)))
-    known.observe(replace(event(episode(number, mark, status=EpisodeStatus.RESOLVED)), at=NOON + after))
+def told(fingerprint: str = "ab", status: str = "firing", started: timedelta = timedelta(0)) -> Alert:
+    return Alert.model_validate(
+        {"status": status, "labels": {}, "startsAt": NOON + started, "fingerprint": fingerprint}
+    )
 
 
-def test_an_end_counts_against_what_was_asked_before_it() -> None:
+def knowing() -> Alarms:
+    """One episode is open, of `ab`, since noon."""
     known = Alarms()
-    closed(known, 1, "a")
-    assert known.closed_since("a", NOON - SECOND)
-    assert not known.closed_since("a", NOON)
-    assert not known.closed_since("b", NOON - SECOND)
+    known.observe(event(episode(1, "ab")))
+    return known
 
 
-def test_an_end_is_forgotten_after_a_while() -> None:
+def test_what_is_open_and_told_again_is_a_repeat() -> None:
+    known = knowing()
+    assert known.repeats(told())
+    assert not known.repeats(told("cd"))
+
+
+def test_an_end_is_no_repeat() -> None:
+    assert not knowing().repeats(told(status="resolved"))
+
+
+def test_with_a_later_start_it_may_have_begun_anew_by_the_time_that_this_is_decided_about() -> None:
+    assert not knowing().repeats(told(started=SECOND))
+    assert knowing().repeats(told(started=-SECOND))
+
+
+def test_what_is_over_is_not_repeated() -> None:
+    known = knowing()
+    known.observe(event(episode(1, "ab", status=EpisodeStatus.RESOLVED)))
+    assert not known.repeats(told())
+
+
+def test_an_episode_that_nobody_heard_begin_is_nothing_that_fires() -> None:
     known = Alarms()
-    closed(known, 1, "a")
-    closed(known, 2, "b", REMEMBERED + SECOND)
-    assert not known.closed_since("a", NOON - SECOND)
-    assert known.closed_since("b", NOON)
+    known.observe(event(replace(episode(1, status=EpisodeStatus.RESOLVED), incident_id=None, rule=None)))
+    assert known.firing() == {}
 
 
-def test_of_too_many_ends_the_latest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarms, "MOST_REMEMBERED", 2)
-    known = Alarms()
-    for number, mark in enumerate(("a", "b", "a", "c"), 1):
-        closed(known, number, mark)
-    assert [known.closed_since(mark, NOON - SECOND) for mark in "abc"] == [True, False, True]
+def test_of_what_did_not_open_it_is_forgotten_that_it_was_heard() -> None:
+    known = knowing()
+    known.heard("ab", NOON)
+    known.heard("cd", NOON)
+    known.forget_over({"ab", "cd"})
+    assert (known.last_heard("ab"), known.last_heard("cd")) == (NOON, None)

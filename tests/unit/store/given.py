@@ -40,7 +40,7 @@ def incident(number: int = 1, service: str = "web", **changes: Any) -> Incident:
     return replace(given, **changes)
 
 
-def episode(number: int = 1, fingerprint: str = "ab", incident_id: int = 1, **changes: Any) -> Episode:
+def episode(number: int = 1, fingerprint: str = "ab", incident_id: int | None = 1, **changes: Any) -> Episode:
     given = Episode(
         id=number,
         fingerprint=fingerprint,

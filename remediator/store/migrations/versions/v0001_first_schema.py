@@ -42,7 +42,7 @@ def _create_entities() -> None:
         "episodes",
         _number("id", primary_key=True),
         _text("fingerprint"),
-        _number("incident_id"),
+        _number("incident_id", nullable=True),
         _text("rule", nullable=True),
         _text("status"),
         _text("labels"),
@@ -51,6 +51,7 @@ def _create_entities() -> None:
         _text("starts_at"),
         _text("opened_at"),
         _text("ends_at", nullable=True),
+        _text("closed_at", nullable=True),
         _text("closed_by", nullable=True),
     )
     op.create_table(
@@ -270,7 +271,7 @@ def _create_record() -> None:
 def _create_indexes() -> None:
     op.create_index("episodes_of_fingerprint", "episodes", ["fingerprint", "id"])
     op.create_index("episodes_of_incident", "episodes", ["incident_id", "rule", "id"])
-    _partial("firing_episodes_of_incident", "episodes", ["incident_id"], "status = 'firing'")
+    _partial("firing_episodes_of_incident", "episodes", ["incident_id", "rule"], "status = 'firing'")
     _partial("one_firing_episode", "episodes", ["fingerprint"], "status = 'firing'", unique=True)
     op.create_index("incidents_by_status", "incidents", ["status", "id"])
     _partial("one_open_incident", "incidents", ["correlation_key"], "status != 'resolved'", unique=True)

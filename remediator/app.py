@@ -147,6 +147,7 @@ class Daemon:
             clock=self._clock,
             version=version("remediator"),
             rules_version=lambda: self._engine.core.setup.rules.version,
+            find_rule=lambda name: self._engine.core.setup.rules.find(name),
             max_body=config.limits.max_body,
             body_seconds=config.limits.body_timeout.total_seconds(),
         )

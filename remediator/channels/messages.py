@@ -53,6 +53,8 @@ _FACTS = (
     ("Approvals needed", "needed"),
     ("Digest", "digest"),
     ("Error", "error"),
+    ("Owner", "owner"),
+    ("Runbook", "runbook_url"),
 )
 
 

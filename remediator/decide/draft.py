@@ -1,9 +1,11 @@
 """A draft: the events of one decision as it is being made, over the snapshot it reads."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from remediator.model.event import SYSTEM, Event, incident_chain
+from remediator.model.rule import Rule
 from remediator.model.run import Message
 from remediator.model.snapshot import Snapshot
 from remediator.model.words import Json
@@ -14,10 +16,19 @@ DAEMON = "daemon"
 class Draft:
     """Collects events, and applies each to the snapshot so that what follows sees it."""
 
-    def __init__(self, snapshot: Snapshot, now: datetime, *, actor: str = DAEMON) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        now: datetime,
+        *,
+        actor: str = DAEMON,
+        find_rule: Callable[[str], Rule | None] = lambda _: None,
+    ) -> None:
+        """`find_rule` gives the rule of a name as it is in force now, or None."""
         self.snapshot = snapshot
         self.now = now
         self.actor = actor
+        self.find_rule = find_rule
         self.events: list[Event] = []
 
     def record(

@@ -29,9 +29,12 @@ def about(draft: Draft, run: Run) -> dict[str, Any]:
     """What every message about a run says."""
     incident = draft.snapshot.get(Incident, run.incident_id)
     plan = draft.snapshot.find(Plan, run.plan_id)
+    rule = draft.find_rule(run.rule)
     return {
         "run": run.id,
         "rule": run.rule,
+        "owner": rule.owner if rule else None,
+        "runbook_url": rule.runbook_url if rule else None,
         "service": run.service,
         "severity": incident.severity.value,
         "title": incident.title,
@@ -40,14 +43,14 @@ def about(draft: Draft, run: Run) -> dict[str, Any]:
     }
 
 
-def fires(draft: Draft, run: Run) -> list[Episode]:
-    """The open episodes that a run is there for, as far as the decision is about them."""
-    return [
 def still_fires(draft: Draft, run: Run) -> bool:
     """Whether any episode that a run is there for is open."""
     return (run.incident_id, run.rule) in draft.snapshot.fires_beyond or bool(fires(draft, run))
 
 
+def fires(draft: Draft, run: Run) -> list[Episode]:
+    """The open episodes that a run is there for, as far as the decision is about them."""
+    return [
         e
         for e in draft.snapshot.all(Episode)
         if e.firing and e.incident_id == run.incident_id and e.rule == run.rule

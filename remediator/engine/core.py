@@ -70,7 +70,7 @@ class Core:
             snapshot = transaction.snapshot(
                 fingerprints=fingerprints, keys=keys, incidents=incidents, runs=runs
             )
-            draft = Draft(snapshot, self.clock.now(), actor=actor)
+            draft = Draft(snapshot, self.clock.now(), actor=actor, find_rule=self.setup.rules.find)
             result = decision(draft, transaction)
             if draft.events:
                 transaction.save(draft.events)

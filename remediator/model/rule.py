@@ -79,3 +79,7 @@ class Rule:
     steps: tuple[Step, ...]
     guards: Guards = Guards()
     escalate: str | None = None
+    owner: str | None = None
+    """Who keeps the rule; told to those whom it calls."""
+    runbook_url: str | None = None
+    """Where people read what to do by hand."""

@@ -3,9 +3,10 @@
 Steps and triage name actions and checks, so their models are made for the registries at hand.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +15,10 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     create_model,
+    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -28,6 +32,9 @@ from remediator.reading.fields import BudgetText, Name, Positive, Text
 from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
 from remediator.rules.matchers import Matcher, MatcherError, parse_matchers
+
+VERSION = 1
+"""Of the format of rule files, so that it can grow."""
 
 
 class Verb(Protocol):
@@ -66,6 +73,34 @@ def _known_service(name: str, info: ValidationInfo) -> str:
         hint = did_you_mean(name, services)
         raise ValueError(f"there is no service `{name}` in the configuration{hint}")
     return name
+
+
+def _known_version(number: int) -> int:
+    if number != VERSION:
+        raise ValueError(f"this daemon reads version {VERSION} of the format; the file says {number}")
+    return number
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(char.isspace() for char in text):
+        raise ValueError("this is not a URL such as https://wiki.example.com/runbooks/app-down")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("credentials do not belong into a URL that people are told")
+    return text
+
+
+def _flat(block: Iterable[tuple[Matcher, ...]]) -> tuple[Matcher, ...]:
+    return tuple(matcher for text in block for matcher in text)
+
+
+def _match_everything(matchers: Iterable[Matcher], blocks: Sequence[Iterable[Matcher]]) -> bool:
+    """Whether matchers and blocks ask for no label at all."""
+    asked = [matchers] if not blocks else [(*matchers, *block) for block in blocks]
+    return any(all(matcher.matches({}) for matcher in block) for block in asked)
 
 
 class Guardrails(Strict):
@@ -151,18 +186,38 @@ class OneCheck(OneVerb):
     KEYS_ARE = "check"
 
 
-class RuleEntry(Strict):
-    """A remediation for a kind of alert."""
+_Block = tuple[Annotated[tuple[Matcher, ...], ReadAs(Text, _matchers)], ...]
+"""Texts with one matcher or several each; all must hold."""
 
-    LATER = frozenset(
-        {"any", "escalate", "expires", "for", "inhibit", "on_failure", "owner", "priority"}
-        | {"runbook_url", "unless_open", "until", "when"}
-    )
+
+class Selecting(Strict):
+    """Which alerts a rule is for, and when it is tried."""
 
     name: Name = Field(description="Unique in all files; metrics and the record carry it.")
-    match: tuple[Annotated[tuple[Matcher, ...], ReadAs(Text, _matchers)], ...] = Field(
-        default=(), description="Matchers in Alertmanager's grammar. All must hold."
+    match: _Block = Field(default=(), description="Matchers in Alertmanager's grammar. All must hold.")
+    any: tuple[Annotated[_Block, Field(min_length=1)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Several lists of matchers: all of one list must hold, and all of `match`.",
     )
+    priority: int = Field(
+        default=0, ge=-1000, le=1000, description="Rules with a higher one are tried first."
+    )
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        """All that must hold."""
+        return _flat(self.match)
+
+    @property
+    def blocks(self) -> tuple[tuple[Matcher, ...], ...]:
+        """If there are any, all of one of them must hold, too."""
+        return tuple(map(_flat, self.any or ()))
+
+
+class Shared(Strict):
+    """What a rule may say of itself, or its group for all of its rules."""
+
     severity: Severity | None = Field(
         default=None, description="Left out: taken from the alert's own `severity` label."
     )
@@ -173,20 +228,52 @@ class RuleEntry(Strict):
     )
     mode: Mode = Field(default=Mode.AUTO, description="How far the rule may go by itself.")
     triage: tuple[OneCheck, ...] = Field(default=(), description="What to look at before the first act.")
-    steps: tuple[OneAction, ...] = Field(min_length=1, description="The ladder: what to do, in this order.")
     guardrails: Annotated[Guards, ReadAs(Guardrails, _guards)] = Field(
         default_factory=Guards, description="Limits for this rule, on each service."
     )
+    owner: Text | None = Field(default=None, description="Who keeps the rule; messages tell it.")
 
-    @property
-    def matchers(self) -> tuple[Matcher, ...]:
-        """All that must hold."""
-        return tuple(matcher for text in self.match for matcher in text)
+
+class Defaults(Shared):
+    """What holds for each rule of the group that does not say otherwise."""
+
+    KEYS_ARE = "default"
+
+
+class RuleEntry(Shared, Selecting):
+    """A remediation for a kind of alert."""
+
+    LATER = frozenset({"escalate", "expires", "for", "inhibit", "on_failure", "unless_open", "until", "when"})
+
+    steps: tuple[OneAction, ...] = Field(min_length=1, description="The ladder: what to do, in this order.")
+    runbook_url: Annotated[Text, AfterValidator(_web_address)] | None = Field(
+        default=None, description="Where people read what to do by hand; messages tell it."
+    )
 
     @model_validator(mode="after")
-    def _makes_sense(self, info: ValidationInfo) -> "RuleEntry":
+    def _with_defaults(self, info: ValidationInfo) -> "RuleEntry":
+        defaults: Defaults | None = info.context.get("defaults") if info.context else None
+        rule = self if defaults is None else self.over(defaults)
+        rule._make_sense(info)
+        return rule
+
+    def over(self, defaults: Defaults) -> "RuleEntry":
+        """The rule with what it leaves out taken from its group, of the guardrails each by itself."""
+        taken = {name: getattr(defaults, name) for name in defaults.model_fields_set - self.model_fields_set}
+        if "guardrails" in defaults.model_fields_set & self.model_fields_set:
+            own, group = self.guardrails, defaults.guardrails
+            taken["guardrails"] = Guards(
+                cooldown=group.cooldown if own.cooldown is None else own.cooldown,
+                budget=own.budget or group.budget,
+                changed_by_others=group.changed_by_others
+                if own.changed_by_others is None
+                else own.changed_by_others,
+            )
+        return self.model_copy(update=taken)
+
+    def _make_sense(self, info: ValidationInfo) -> None:
         mistakes = []
-        if self.service is None and all(matcher.matches({}) for matcher in self.matchers):
+        if self.service is None and _match_everything(self.matchers, self.blocks):
             message = "this rule matches every alert and names no service: add a matcher or a service"
             mistakes.append(Mistake(message, at=("match",)))
         service = info.context["services"].get(self.service) if info.context else None
@@ -194,7 +281,6 @@ class RuleEntry(Strict):
             mistakes += self._need_containers(service)
         if mistakes:
             raise mistaken(*mistakes)
-        return self
 
     def _need_containers(self, service: Service) -> Iterator[Mistake]:
         lacks = f"the service `{service.name}` has none (its target is `none`)"
@@ -213,18 +299,36 @@ class RuleEntry(Strict):
 class Group(Strict):
     """Rules that belong together, for people."""
 
-    LATER = frozenset({"defaults", "interval"})
+    LATER = frozenset({"interval"})
 
     name: Name
+    # Before `rules`: they are read over these, so that what a rule leaves out is known when it is checked.
+    defaults: Defaults | None = Field(
+        default=None, validate_default=True, description="For each rule here that does not say otherwise."
+    )
     rules: tuple[RuleEntry, ...]
+
+    @field_validator("defaults", mode="wrap")
+    @classmethod
+    def _for_the_rules(
+        cls, written: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Defaults | None:
+        known: dict[str, Any] = info.context or {}
+        known["defaults"] = None  # not those of the group before, if these are wrong
+        defaults: Defaults | None = read(written)
+        known["defaults"] = defaults
+        return defaults
 
 
 class RuleFile(Strict):
     """A file of remediation rules."""
 
     KEYS_ARE = "key of a rule file"
-    LATER = frozenset({"classification", "defaults", "version"})
+    LATER = frozenset({"classification", "defaults"})
 
+    version: Annotated[int, AfterValidator(_known_version), WithJsonSchema({"const": VERSION})] = Field(
+        default=VERSION, description="Of the format of this file."
+    )
     groups: tuple[Group, ...]
 
 
@@ -235,8 +339,10 @@ def rule_file(actions: Verbs, checks: Verbs) -> type[RuleFile]:
     steps: Any = (tuple[action, ...], RuleEntry.model_fields["steps"])
     triage: Any = (tuple[check, ...], RuleEntry.model_fields["triage"])
     entry = create_model("Rule", __base__=RuleEntry, __doc__=RuleEntry.__doc__, triage=triage, steps=steps)
+    shared = create_model("Defaults", __base__=Defaults, __doc__=Defaults.__doc__, triage=triage)
+    defaults: Any = (shared | None, Group.model_fields["defaults"])
     rules: Any = (tuple[entry, ...], ...)
-    group = create_model("Group", __base__=Group, __doc__=Group.__doc__, rules=rules)
+    group = create_model("Group", __base__=Group, __doc__=Group.__doc__, defaults=defaults, rules=rules)
     groups: Any = (tuple[group, ...], ...)
     return create_model("RuleFile", __base__=RuleFile, __doc__=RuleFile.__doc__, groups=groups)
 

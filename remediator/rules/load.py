@@ -14,6 +14,7 @@ from remediator.reading.problems import InputError, Problem
 from remediator.reading.typed import node_at, read_as
 from remediator.reading.yamlfile import Document, Node, read_yaml
 from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
+from remediator.rules.matchers import Matcher
 from remediator.rules.ruleset import MatchedRule, RuleSet
 
 SUFFIXES = (".yml", ".yaml")
@@ -31,11 +32,12 @@ def load_rules(
 ) -> RuleSet:
     """Read all rules below `paths`: files, directories (their `*.yml` and `*.yaml`), and globs.
 
-    Rules keep the order of the paths, of the file names in a directory, and of the file. InputError
-    carries what is wrong in any of the files; then there are no rules at all.
+    Rules with a higher priority come first; among equals they keep the order of the paths, of the file
+    names in a directory, and of the file. InputError carries what is wrong in any of the files; then
+    there are no rules at all.
     """
     model = rule_file(actions, checks)
-    rules: list[MatchedRule] = []
+    rules: list[tuple[int, MatchedRule]] = []
     problems: list[Problem] = []
     names: dict[str, Place] = {}
     for file in _files(paths, problems):
@@ -53,11 +55,12 @@ def load_rules(
             for at, group in enumerate(read.groups):
                 for number, entry in enumerate(group.rules):
                     line = node_at(document.root, ("groups", at, "rules", number)).line
-                    rules.append(MatchedRule(_rule(entry, group.name, f"{file}:{line}"), entry.matchers))
+                    rule = _rule(entry, group.name, f"{file}:{line}")
+                    rules.append((entry.priority, MatchedRule(rule, entry.matchers, entry.blocks)))
         problems += sorted(mistakes, key=lambda problem: (problem.line, problem.column))
     if problems:
         raise InputError(problems)
-    return RuleSet(rules)
+    return RuleSet(rule for _, rule in sorted(rules, key=lambda rule: -rule[0]))
 
 
 def rules_schema(actions: Verbs, checks: Verbs) -> dict[str, Any]:
@@ -137,17 +140,25 @@ def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
             for step, (name, params) in zip(entry.steps, map(OneVerb.verb, entry.steps), strict=True)
         ),
         guards=entry.guardrails,
+        owner=entry.owner,
+        runbook_url=entry.runbook_url,
     )
     return replace(rule, version=_version(rule, entry))
 
 
 def _version(rule: Rule, entry: RuleEntry) -> str:
-    """Hash of what the rule means: the same wherever it stands, however it is written."""
+    """Hash of what the rule means: the same wherever it stands, however it is written, whoever keeps it."""
     meaning = asdict(rule)
-    for label in ("group", "source", "version"):
+    for label in ("group", "source", "version", "owner", "runbook_url"):
         del meaning[label]
-    meaning["match"] = sorted({str(matcher) for matcher in entry.matchers})
+    meaning["match"] = _texts(entry.matchers)
+    if entry.blocks:
+        meaning["any"] = sorted(map(_texts, entry.blocks))
     return hashlib.sha256(canonical(_plain(meaning)).encode()).hexdigest()
+
+
+def _texts(matchers: Sequence[Matcher]) -> list[str]:
+    return sorted({str(matcher) for matcher in matchers})
 
 
 def _plain(value: Any) -> Any:

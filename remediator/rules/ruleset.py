@@ -25,14 +25,25 @@ class MatchedRule:
     rule: Rule
     matchers: tuple[Matcher, ...]
     """All must hold."""
+    blocks: tuple[tuple[Matcher, ...], ...] = ()
+    """If there are any, all of at least one of these blocks must hold, too."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert with these labels calls for the rule."""
-        return all(matcher.matches(labels) for matcher in self.matchers)
+        return self.failing(labels) is None
 
     def failing(self, labels: Mapping[str, str]) -> Matcher | None:
-        """The first condition that these labels do not fulfil; None if the rule matches."""
-        return next((matcher for matcher in self.matchers if not matcher.matches(labels)), None)
+        """The first condition that these labels do not fulfil; None if the rule matches.
+
+        Where it is the blocks of which none matches, that is one of the last block.
+        """
+        failing = _first_failing(self.matchers, labels)
+        if failing is None and self.blocks:
+            for block in self.blocks:
+                failing = _first_failing(block, labels)
+                if failing is None:
+                    break
+        return failing
 
 
 class RuleSet:
@@ -67,6 +78,10 @@ class RuleSet:
     def find(self, name: str) -> Rule | None:
         """The rule of this name, or None."""
         return self._by_name.get(name)
+
+
+def _first_failing(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> Matcher | None:
+    return next((matcher for matcher in matchers if not matcher.matches(labels)), None)
 
 
 def _wanted_name(matched: MatchedRule) -> str | None:

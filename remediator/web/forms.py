@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from remediator.model.alert import Episode
     from remediator.model.event import StoredEvent
     from remediator.model.plan import Operation, Plan
+    from remediator.model.rule import Rule
     from remediator.model.run import Approval, ApprovalDecision, Attempt, Control, Incident, Run
     from remediator.store import Quarantined
 
@@ -90,6 +91,14 @@ def run(run: Run) -> Form:
         "reason": run.reason,
         "detail": run.detail,
         "finished_at": time(run.finished_at),
+    }
+
+
+def keepers(rule: Rule | None) -> Form:
+    """Who keeps a rule, and what people read about it; both null when the rule is gone."""
+    return {
+        "owner": rule.owner if rule else None,
+        "runbook_url": rule.runbook_url if rule else None,
     }
 
 

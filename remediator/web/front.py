@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from remediator.clock import Clock
     from remediator.engine.face import Desk
     from remediator.metrics import Levels, Metrics
+    from remediator.model.rule import Rule
     from remediator.web.auth import Tokens
 
 
@@ -30,6 +31,8 @@ class Front:
     """Of the daemon."""
     rules_version: Callable[[], str]
     """Of the rules in force."""
+    find_rule: Callable[[str], Rule | None]
+    """The rule of a name, as it is in force."""
     max_body: int
     """Bytes of a notification."""
     body_seconds: float

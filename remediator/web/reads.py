@@ -87,6 +87,7 @@ async def run(call: Call) -> Form:
         asked = [a for a in around.all(Approval) if a.run_id == found.id]
         return {
             **forms.run(found),
+            **forms.keepers(call.front.find_rule(found.rule)),
             "severity": around.get(Incident, found.incident_id).severity,
             "title": around.get(Incident, found.incident_id).title,
             "plan": _plan(reader, found.plan_id),
@@ -120,6 +121,7 @@ async def approval(call: Call) -> Form:
         alerts, count = _alerts(reader, run.incident_id)
         return {
             **_question(reader, found),
+            **forms.keepers(call.front.find_rule(run.rule)),
             "alerts": alerts,
             "alerts_total": count,
             "evidence": [_seen(item, reader) for item in run.evidence],

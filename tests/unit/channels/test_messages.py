@@ -85,6 +85,11 @@ def test_each_kind_says_what_is_the_matter(kind, says):
     assert "Why: budget\nDetail: 3 acts in 1h" in text
 
 
+def test_whose_rule_it_is_and_where_to_read_on_is_told():
+    told = text_of(message("failed", **ABOUT, owner="platform", runbook_url="https://wiki.example.com/down"))
+    assert "Owner: platform\nRunbook: https://wiki.example.com/down\n" in told
+
+
 def test_a_quarantined_alert_has_no_incident():
     text = text_of(message("quarantined", incident=None, notification=5, error="labels: wrong type"))
     assert text.splitlines() == [

@@ -46,6 +46,8 @@ RULE = Rule(
     severity=Severity.P0,
     service="app",
     steps=(Step(action="restart"),),
+    owner="platform",
+    runbook_url="https://wiki.example.com/app-down",
 )
 OBJECT = "c0ffee" * 10 + "abcd"
 PLAN = PlanSpec(
@@ -310,6 +312,7 @@ async def house(**limits: Any) -> AsyncIterator[House]:
         clock=clock,
         version="1.2.3",
         rules_version=lambda: desk.rules_version,
+        find_rule=lambda name: RULE if name == RULE.name else None,
         **{"max_body": 8_000_000, "body_seconds": 10.0, **limits},
     )
     runner, port = await start_site(make_app(front), "127.0.0.1", 0)

@@ -80,6 +80,7 @@ async def test_a_run_that_waits_for_approval(house: House, alice: aiohttp.Client
     assert (told["status"], told["outcome"], told["severity"]) == ("awaiting_approval", None, "P0")
     assert (told["rule"], told["rule_version"], told["service"]) == ("app-down", "rule-version", "app")
     assert told["requested_by"] == "alert"
+    assert (told["owner"], told["runbook_url"]) == ("platform", "https://wiki.example.com/app-down")
     plan = told["plan"]
     assert (plan["action"], plan["summary"]) == ("restart", "restart container app-1")
     assert plan["digest"] == PLAN.digest("rule-version")
@@ -132,6 +133,7 @@ async def test_an_approval_holds_all_that_an_approver_needs(
     assert told["reason"] == "severity_policy"
     assert told["expires_at"] == "2026-03-01T12:30:00.000Z"
     assert (told["rule"], told["service"]) == ("app-down", "app")
+    assert (told["owner"], told["runbook_url"]) == ("platform", "https://wiki.example.com/app-down")
     assert (told["incident"]["severity"], told["incident"]["title"]) == ("P0", "ApplicationDown on app")
     assert told["digest"] == told["plan"]["digest"]
     assert told["plan"]["operations"][0]["object_id"] == OBJECT

@@ -1,5 +1,6 @@
 """What guardrails judge by: the request, and the facts read for it."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -10,6 +11,9 @@ from remediator.model.rule import Rule
 from remediator.model.run import Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
 from remediator.model.words import Json, Severity
 from remediator.model.world import ObjectChange
+
+ALERTS_TOLD = 20
+"""Most alerts that one decision's record lists; of all of them it tells how many are in which state."""
 
 ACTS_TOLD = 20
 """Most acts of a service's history that one decision's record lists."""
@@ -39,7 +43,8 @@ class WorldFacts:
     """Why that could not be read."""
 
     def told(self) -> Json:
-        """The facts as they are recorded with the decision."""
+        """The facts as they are recorded with the decision; of many alerts first those that do not fire."""
+        telling = sorted(self.sightings, key=lambda sighting: sighting.state == "firing")[:ALERTS_TOLD]
         return {
             "read_at": self.read_at.isoformat(),
             "started_at": _moment(self.started_at),
@@ -47,9 +52,10 @@ class WorldFacts:
             "draining": self.draining,
             "paused_by_file": self.paused_by_file,
             "alert_api": self.alert_api,
+            "alerts_known": dict(Counter(sighting.state for sighting in self.sightings)),
             "alerts": [
                 {"fingerprint": s.fingerprint, "state": s.state, "at": s.at.isoformat(), "detail": s.detail}
-                for s in self.sightings
+                for s in telling
             ],
             "confirmed_at": _moment(self.confirmed_at),
             "changes": [{**asdict(c), "at": _moment(c.at)} for c in self.changes],

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from remediator.decide.facts import ACTS_TOLD
+from remediator.decide.facts import ACTS_TOLD, ALERTS_TOLD
 from remediator.decide.guardrails import (
     STAGES,
     alert_state,
@@ -290,6 +290,14 @@ def test_the_facts_of_a_decision_are_recorded_in_full_and_as_plain_json() -> Non
     assert [(a["status"], a["ended_at"]) for a in stored["acts"]] == [
         ("applied", (NOON - minutes(3)).isoformat())
     ]
+
+
+def test_of_many_alerts_the_record_keeps_those_that_do_not_fire_and_the_counts() -> None:
+    states: tuple[Literal["firing", "muted", "unknown"], ...] = ("firing",) * 10_000 + ("muted", "unknown")
+    seen = tuple(Sighting(fingerprint=f"{n:x}", state=state, at=NOON) for n, state in enumerate(states))
+    told = a_request(world={"sightings": seen}).world.told()
+    assert told["alerts_known"] == {"firing": 10_000, "muted": 1, "unknown": 1}
+    assert [s["state"] for s in told["alerts"]] == ["muted", "unknown", *["firing"] * (ALERTS_TOLD - 2)]
 
 
 def test_of_a_long_history_the_record_keeps_the_end_and_the_count() -> None:

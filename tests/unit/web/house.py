@@ -222,7 +222,7 @@ class StoreDesk:
         def job(store: Transaction) -> int:
             found = store.snapshot(fingerprints=[alert.fingerprint], keys=[f"service:{service}"])
             draft = Draft(found, self.clock.now())
-            intake.take_in(draft, alert, rule, self.policy, source=intake.WEBHOOK)
+            intake.take_in(draft, alert, rule, self.policy)
             store.save(draft.events)
             return max(run.id for run in draft.snapshot.all(Run))
 

@@ -75,7 +75,13 @@ class Daemon:
         for warning in config.warnings:
             log.warning("the configuration may not say what is meant", place=str(warning).splitlines()[0])
         try:
-            self._store = Store.open(str(config.store), self._clock, max_waiting=config.limits.max_waiting)
+            limits = config.limits
+            self._store = Store.open(
+                str(config.store),
+                self._clock,
+                max_waiting=limits.max_waiting,
+                max_waiting_bytes=limits.max_waiting_bytes,
+            )
         except StoreError as error:
             raise StartError(str(error)) from None
         try:
@@ -167,6 +173,7 @@ class Daemon:
             receiver=config.receiver,
             pause_file=config.pause_file,
             reconcile_interval=config.reconcile_interval,
+            lost_after=config.lost_after,
             verify_interval=config.verify_interval,
             triage_timeout=config.triage_timeout,
         )

@@ -171,6 +171,11 @@ class Config(Strict):
     reconcile_interval: Positive = Field(
         default=timedelta(seconds=30), description="How often the Alertmanagers are asked for all alerts."
     )
+    lost_after: Positive = Field(
+        default=timedelta(hours=24),
+        description="Without `alertmanagers`: an alert that no notification tells of for so long counts as "
+        "lost, and its episode ends. Keep it above the `repeat_interval` of Alertmanager's route.",
+    )
     alertmanager_settle: Duration = Field(
         default=timedelta(minutes=5),
         description="An Alertmanager that started less than this ago does not prove that an alert is over: "
@@ -260,8 +265,8 @@ class Config(Strict):
 
 
 RELOADABLE = frozenset(
-    {"channels", "commands", "drain", "guardrails", "mode", "pause_file", "receiver", "reconcile_interval"}
-    | {"rules", "services", "severities", "tokens", "triage_timeout", "verify_interval"}
+    {"channels", "commands", "drain", "guardrails", "lost_after", "mode", "pause_file", "receiver"}
+    | {"reconcile_interval", "rules", "services", "severities", "tokens", "triage_timeout", "verify_interval"}
 )
 """Keys that a reload may change; every other one needs a restart."""
 

@@ -325,3 +325,6 @@ class LimitsEntry(Strict):
         le=1_000_000,
         description="Most notifications that wait to be stored; more are answered 503, to be sent again.",
     )
+    max_waiting_bytes: Size = Field(
+        default=100_000_000, description="The same for the length of their bodies together."
+    )

@@ -16,7 +16,7 @@ import structlog
 from remediator.decide.draft import DAEMON, Draft
 from remediator.engine.alarms import Alarms
 from remediator.engine.setup import RuleBook, Setup
-from remediator.store import StoreError
+from remediator.store import StoreError, StoreRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -80,23 +80,29 @@ class Core:
         return await self.store.write(job)
 
     async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Do this until the store lets it happen: what the world has done must get on the record."""
+        """Do this until the store lets it happen: what the world has done must get on the record.
+
+        A full disk passes, a decision that cannot be written as it is does not: raises StoreRefused.
+        """
         while True:
             try:
                 return await attempt()
             except StoreError as error:
                 log.error("the store cannot write; trying again", error=str(error))
                 await self.clock.sleep(RETRY_SECONDS)
+            except StoreRefused:
+                raise
 
     async def forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Keep a part of the engine going, whatever happens in it."""
         while True:
             try:
                 await work()
-            except StoreError as error:
-                log.error("the store failed", part=name, error=str(error))
-            except Exception:
-                log.exception("a part of the engine failed and is started again", part=name)
+            except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, StoreRefused):
+                    log.error("the store failed", part=name, error=str(error))
+                else:
+                    log.exception("a part of the engine failed and is started again", part=name)
             await self.clock.sleep(RETRY_SECONDS)
 
     def later(self, seconds: float) -> datetime:

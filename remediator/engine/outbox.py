@@ -100,7 +100,11 @@ class Outbox:
                 task.add_done_callback(partial(self._sent, key))
         return soonest
 
-    def _sent(self, key: tuple[str, int | None], _: asyncio.Task[None]) -> None:
+    def _sent(self, key: tuple[str, int | None], task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # It stays under way: to send it again and again is worse than to wait for the next start.
+            log.error("what became of a message cannot be recorded", channel=key[0], exc_info=error)
+            return
         self._under_way.pop(key, None)
         self._wake.set()
 

@@ -4,7 +4,7 @@ State only changes together with the event that tells why, in one transaction; e
 hash and sealed. `Store` is for the engine, `Reader` for everybody who looks.
 """
 
-from remediator.store.errors import StoreBusy, StoreError
+from remediator.store.errors import StoreBusy, StoreError, StoreRefused
 from remediator.store.queries import Reader
 from remediator.store.records import Counts, Notification, Quarantined
 from remediator.store.store import Store
@@ -18,5 +18,6 @@ __all__ = [
     "Store",
     "StoreBusy",
     "StoreError",
+    "StoreRefused",
     "Transaction",
 ]

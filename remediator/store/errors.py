@@ -13,8 +13,22 @@ _REMEDIES = {
 }
 
 
+_WRONG = (
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.DataError,
+    sqlite3.NotSupportedError,
+)
+"""Errors of what was asked of a database, not of the database or its disk."""
+
+
 class StoreError(Exception):
     """The store could not do what was asked; nothing of it was written."""
+
+
+class StoreRefused(StoreError):  # noqa: N818 - as below
+    """What was asked can never be written, as it breaks what must always hold: to try again is of no use."""
 
 
 class StoreBusy(StoreError):  # noqa: N818 - named by what is the matter, like the refusals of the desk
@@ -26,3 +40,9 @@ def explain(path: str, error: sqlite3.Error) -> StoreError:
     name = getattr(error, "sqlite_errorname", None) or ""
     remedy = next((text for prefix, text in _REMEDIES.items() if name.startswith(prefix)), None)
     return StoreError(f"store {path}: {error}" + (f" ({name}): {remedy}" if remedy else ""))
+
+
+def explain_job(path: str, error: sqlite3.Error) -> StoreError:
+    """The same for what one job ran into: a StoreRefused where that is the job's own fault."""
+    wrong = isinstance(error, _WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR"
+    return StoreRefused(f"store {path}: {error!r}") if wrong else explain(path, error)

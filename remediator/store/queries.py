@@ -157,12 +157,18 @@ class Reader(Listings):
         query: Query[E] = _BY_KEY[kind]
         return query.first(self._connection, **dict(zip(KEYS[kind], key, strict=True)))
 
-    def pending_notifications(self, limit: int) -> list[Notification]:
-        """The oldest notifications that are not processed yet."""
-        return [
-            Notification(id=number, received_at=text_time(at), source=source, body=body, sha256=sha256)
-            for number, at, source, body, sha256 in _PENDING_NOTIFICATIONS.run(self._connection, limit=limit)
-        ]
+    def pending_notifications(self, limit: int, most_bytes: int = 16_000_000) -> list[Notification]:
+        """The oldest notifications that are not processed yet: one, or as many as fit into `most_bytes`."""
+        found: list[Notification] = []
+        room = most_bytes
+        for number, at, source, body, sha256 in _PENDING_NOTIFICATIONS.run(self._connection, limit=limit):
+            room -= len(body)
+            if found and room < 0:
+                break
+            found.append(
+                Notification(id=number, received_at=text_time(at), source=source, body=body, sha256=sha256)
+            )
+        return found
 
     def unfinished_runs(self) -> list[Run]:
         """Every run that is not finished, oldest first."""

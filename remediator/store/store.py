@@ -43,6 +43,7 @@ class Store:
         writing: sqlite3.Connection,
         reading: sqlite3.Connection | None,
         max_waiting: int,
+        max_waiting_bytes: int,
     ) -> None:
         """`reading` None: everything runs inline, on the one connection."""
         self.identity = identity_of(writing)
@@ -50,8 +51,8 @@ class Store:
         self._path = path
         self._clock = clock
         self._resources = ExitStack()
-        self._max_waiting = max_waiting
-        self._waiting = 0
+        self._max_waiting, self._max_waiting_bytes = max_waiting, max_waiting_bytes
+        self._waiting = self._waiting_bytes = 0
         self._closed = False
         self._listeners: list[Listener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,12 +68,21 @@ class Store:
             self._works = Inline(writer, path, self._deliver)
 
     @classmethod
-    def open(cls, path: str, clock: Clock, *, threads: bool = True, max_waiting: int = 10_000) -> "Store":
+    def open(
+        cls,
+        path: str,
+        clock: Clock,
+        *,
+        threads: bool = True,
+        max_waiting: int = 10_000,
+        max_waiting_bytes: int = 100_000_000,
+    ) -> "Store":
         """Lock, open and if need be create or migrate the database at `path`.
 
         Without `threads` everything runs on the thread that calls, in the order of the calls; then
         `path` may also be `:memory:`. `max_waiting` is how many notifications may wait for their
-        commit. Raises StoreError, which says what is in the way.
+        commit, and `max_waiting_bytes` how long their bodies may be together; one may always wait
+        alone. Raises StoreError, which says what is in the way.
         """
         if threads and path == MEMORY:
             raise StoreError("a store in memory belongs to one thread: open it without threads")
@@ -86,7 +96,7 @@ class Store:
             if reading:
                 resources.callback(reading.close)
             try:
-                store = cls(path, clock, writing, reading, max_waiting)
+                store = cls(path, clock, writing, reading, max_waiting, max_waiting_bytes)
             except sqlite3.Error as error:
                 raise explain(path, error) from error
             store._resources = resources.pop_all()
@@ -97,10 +107,14 @@ class Store:
 
         Raises StoreBusy when too many wait already, and StoreError if it cannot be committed.
         """
-        if self._waiting >= self._max_waiting:
-            raise StoreBusy(f"store {self._path}: {self._waiting} notifications wait to be written")
+        waiting, size = self._waiting, self._waiting_bytes + len(body)
+        if waiting >= self._max_waiting or (waiting and size > self._max_waiting_bytes):
+            megabytes = self._waiting_bytes / 1e6
+            raise StoreBusy(
+                f"store {self._path}: {waiting} notifications wait to be written, {megabytes:.1f} MB in all"
+            )
         done: asyncio.Future[int] = self._future()
-        self._waiting += 1
+        self._waiting, self._waiting_bytes = waiting + 1, size
         self._works.put(Arrival(done, body, source))
         return await done
 
@@ -216,6 +230,7 @@ class Store:
     def _deliver(self, batch: Batch) -> None:
         """Tell what a transaction did: first the listeners, then those who wrote it."""
         self._waiting -= len(batch.arrivals)
+        self._waiting_bytes -= sum(len(arrival.body) for arrival in batch.arrivals)
         if batch.events:
             for listener in self._listeners:
                 try:

@@ -18,7 +18,7 @@ from remediator.model.snapshot import KEYS, Snapshot, key_of
 from remediator.model.words import Json
 from remediator.store.chain import Head, body_of, link
 from remediator.store.codec import Row, codec, time_text
-from remediator.store.errors import StoreError
+from remediator.store.errors import StoreRefused
 from remediator.store.memory import Memory
 from remediator.store.queries import Reader
 from remediator.store.seal import Seal, write_seal
@@ -80,7 +80,7 @@ class Transaction(Reader):
         or an event that holds what JSON cannot tell.
         """
         if self.broken:
-            raise StoreError("events of this transaction could not be saved: it cannot go on")
+            raise StoreRefused("events of this transaction could not be saved: it cannot go on")
         self.broken = True
         heads: dict[str, Head] = {}
         rows: list[Row] = []
@@ -118,9 +118,9 @@ class Transaction(Reader):
         return puts, deletes
 
     def mark_processed(self, notification_id: int) -> None:
-        """A notification is decided about. StoreError if there is no such notification."""
+        """A notification is decided about. StoreRefused if there is no such notification."""
         if _PROCESSED.run(self._connection, notification=notification_id).rowcount != 1:
-            raise StoreError(f"there is no notification {notification_id}")
+            raise StoreRefused(f"there is no notification {notification_id}")
 
     def add_quarantine(self, notification_id: int, position: int, raw: str, error: str) -> None:
         """Keep an alert that cannot be read: the one at `position` of a notification."""

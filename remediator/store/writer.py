@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from remediator.clock import Clock
 from remediator.model.event import Event
 from remediator.store.codec import time_text
-from remediator.store.errors import StoreError, explain
+from remediator.store.errors import StoreError, StoreRefused, explain, explain_job
 from remediator.store.memory import Memory
 from remediator.store.tables import notifications
 from remediator.store.transaction import Transaction
@@ -161,9 +161,12 @@ class Writer:
         try:
             result = job.run(transaction)
             if transaction.broken:
-                raise StoreError("the job went on after its events could not be saved")
+                raise StoreRefused("the job went on after its events could not be saved")
         except Exception as error:
-            failure = self._explained(error) if isinstance(error, sqlite3.Error) else error
+            failure = error
+            if isinstance(error, sqlite3.Error):
+                failure = explain_job(self._path, error)
+                failure.__cause__ = error
             batch.jobs.append(Ended(job.done, error=failure))
             if not connection.in_transaction:  # some failures of a disk end it at once
                 raise

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -13,12 +14,16 @@ from remediator.engine import outbox
 from remediator.model.command import CommandSpec
 from remediator.model.run import Message
 from remediator.model.words import ApprovalStatus
+from remediator.store import StoreRefused
 from tests.simulation.given import rule, rules
 from tests.simulation.house import MINUTE, PEOPLE, House
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from remediator.store import Transaction
+
+T = TypeVar("T")
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 NOTHING = CommandSpec(name="nothing", argv=("/bin/false",))
@@ -155,3 +160,24 @@ async def test_on_slow_ways_none_is_sent_twice(build: Callable[..., House], seed
             ApprovalStatus.EXPIRED,
             ApprovalStatus.PENDING,
         }
+
+
+async def test_one_whose_delivery_cannot_be_recorded_is_not_sent_again_and_again(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch, faults: list[str]
+) -> None:
+    async with build(P0) as house:
+        write = house.store.write
+
+        async def refuses(job: Callable[[Transaction], T]) -> T:
+            task = asyncio.current_task()
+            if task is not None and task.get_name().startswith("message"):
+                raise StoreRefused("it is there twice")
+            return await write(job)
+
+        monkeypatch.setattr(house.store, "write", refuses)
+        await house.fire()
+        await house.asked()
+        await house.wait(minutes=20)
+        assert house.inbox.tries == 1
+    assert [fault.partition(":")[0] for fault in faults] == ["what became of a message cannot be recorded"]
+    faults.clear()

@@ -10,15 +10,15 @@ import resource
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remediator.store import Store, StoreError
+from remediator.store import Store, StoreError, StoreRefused
 from remediator.store.audit import verify
-from tests.unit.store.given import event, put, run, saving
+from tests.unit.store.given import episode, event, put, run, saving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,6 +108,41 @@ async def test_a_job_that_ends_the_transaction_fails_with_it(store: Store) -> No
     await fails(store.write(job), match="no such savepoint")
     await put(store, run(2, 2))
     assert (await everything(store))[1:] == ([2], [1])
+
+
+def twice(transaction: Transaction) -> None:
+    """Two open episodes of one alert."""
+    transaction.save([event(episode(1, "ab")), event(episode(2, "ab"))])
+
+
+def misspelt(transaction: Transaction) -> None:
+    transaction._connection.execute("SELECT nothing FROM nowhere")
+
+
+def misused(transaction: Transaction) -> None:
+    transaction._connection.execute("SELECT ?", ())
+
+
+def heedless(transaction: Transaction) -> None:
+    """Goes on after its events could not be saved."""
+    with suppress(sqlite3.IntegrityError):
+        twice(transaction)
+
+
+@pytest.mark.parametrize(
+    "job", [twice, misspelt, misused, heedless, lambda transaction: transaction.mark_processed(99)]
+)
+async def test_what_can_never_be_written_is_refused_and_costs_nobody_else(store: Store, job: Any) -> None:
+    results = await asyncio.gather(put(store, run(1, 1)), store.write(job), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), StoreRefused]
+    assert (await everything(store))[1:] == ([1], [1])
+
+
+async def test_a_disk_that_is_full_refuses_nothing_for_good(filed: Store, path: str) -> None:
+    await put(filed, run(1, 1))
+    with files_may_not_grow(path):
+        results = await asyncio.gather(put(filed, run(2, 2)), return_exceptions=True)
+    assert [type(result) for result in results] == [StoreError]
 
 
 async def test_a_store_that_is_closed_with_a_full_disk_is_closed(path: str, clock: StillClock) -> None:

@@ -241,6 +241,27 @@ async def test_more_than_may_wait_are_turned_away(path: str, clock: StillClock) 
     await store.close()
 
 
+async def test_longer_bodies_than_may_wait_are_turned_away(path: str, clock: StillClock) -> None:
+    store = Store.open(path, clock, max_waiting_bytes=100)
+    results = await together(*[store.add_notification(bytes(size), "am") for size in (50, 50, 1)])
+    assert [type(result) for result in results] == [int, int, StoreBusy]
+    assert "2 notifications wait to be written, 0.0 MB in all" in str(results[-1])
+    results = await together(*[store.add_notification(bytes(size), "am") for size in (101, 1)])
+    assert [type(result) for result in results] == [int, StoreBusy]
+    assert await store.add_notification(bytes(100), "am") == 4
+    await store.close()
+
+
+async def test_a_few_long_bodies_are_read_back_at_a_time(store: Store) -> None:
+    for size in (300, 60, 40, 1):
+        await store.add_notification(bytes(size), "am")
+
+    async def read(most: int) -> list[int]:
+        return await store.read(lambda reader: [n.id for n in reader.pending_notifications(10, most)])
+
+    assert (await read(100), await read(400), await read(401)) == ([1], [1, 2, 3], [1, 2, 3, 4])
+
+
 async def test_a_notification_whose_sender_went_away_is_kept(filed: Store) -> None:
     waiting = asyncio.ensure_future(filed.add_notification(b"{}", "am"))
     await asyncio.sleep(0)

@@ -13,6 +13,11 @@ __all__ = ["Matcher", "MatcherError", "Operator", "parse_matchers"]
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+# Alertmanager's library counts a class such as \pL as one instruction, RE2 as hundreds; so what is too large
+# for RE2's usual 8 MB gets a second chance. What needs more than this is refused.
+_LARGE = re2.Options()
+_LARGE.log_errors = False
+_LARGE.max_mem = 64 << 20
 
 _BARE_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _QUOTED_OR_ESCAPE = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.", re.DOTALL)
@@ -83,11 +88,16 @@ def _matcher(parts: Parts) -> Matcher:
 
 def _compile(pattern: str) -> Any:
     """The whole-value form of a pattern, as Alertmanager puts it together."""
+    whole = f"^(?:{pattern})$"
     try:
-        regex = re2.compile(f"^(?:{pattern})$", _OPTIONS)
+        try:
+            regex = re2.compile(whole, _OPTIONS)
+        except re2.error as error:
+            if "too large" not in _reason(error):
+                raise
+            regex = re2.compile(whole, _LARGE)
     except re2.error as error:
-        reason = error.args[0]
-        reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        reason = _reason(error)
         raise MatcherError(f"the regular expression {pattern} is not RE2: {reason}") from None
     # Two things that RE2 takes and Go's regexp, which Alertmanager uses, does not.
     if any(found == r"\C" for found in _QUOTED_OR_ESCAPE.findall(pattern)):
@@ -95,6 +105,11 @@ def _compile(pattern: str) -> Any:
     if not all(name.isascii() for name in regex.groupindex):
         raise MatcherError(f"the regular expression {pattern} has a group whose name is not ASCII")
     return regex
+
+
+def _reason(error: re2.error) -> str:
+    reason = error.args[0]
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 
 
 def _quoted(text: str) -> str:

@@ -37,7 +37,8 @@ def _on_people(config: Config) -> Iterator[Advice]:
 def _on_alerts(config: Config) -> Iterator[Advice]:
     if not config.alertmanagers:
         message = (
-            "no Alertmanager can be asked: what was missed stays missed, and no act is ever proven useless"
+            "no Alertmanager can be asked: what was missed stays missed, no act is ever proven useless, and "
+            "after each start nothing is done about an alert before it is told again"
         )
         yield ("alertmanagers",), message
     elif config.reconcile_interval >= config.guardrails.confirm_within:

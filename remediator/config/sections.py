@@ -56,7 +56,8 @@ class GuardrailsEntry(Strict):
     )
     confirm_within: Positive = Field(
         default=DEFAULTS.confirm_within,
-        description="An alert that neither a notification nor the API confirmed for so long is not acted on.",
+        description="An alert that neither a notification nor the API confirmed for so long is not acted on. "
+        "Without alertmanagers to ask: one that no notification told of since the start.",
     )
 
 

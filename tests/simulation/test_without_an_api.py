@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remediator.model.alert import Episode
+from remediator.model.words import Reason
 from tests.simulation.given import rule, rules
 
 if TYPE_CHECKING:
@@ -97,3 +98,32 @@ async def test_the_end_that_comes_before_the_beginning_is_remembered(build: Call
         assert await house.post(firing)
         await house.wait(minutes=1)
         assert house.incidents() == house.runs() == []
+
+
+async def test_what_was_told_before_the_start_is_not_acted_on_before_it_is_told_again(
+    build: Callable[..., House],
+) -> None:
+    """It may have ended while the daemon was down, and Alertmanager tells an end only once."""
+    async with build(rules(), alertmanager=False) as house:
+        await house.desk.pause("bob", "a look around")
+        mark = await house.fire()
+        await house.held(Reason.PAUSED)
+        await house.crash()
+        await house.wait(minutes=1)
+        await house.start()
+        await house.desk.resume("bob")
+        await house.held(Reason.UNCONFIRMED)
+        await house.until(lambda: house.inbox.kinds == ["held"])
+        await house.wait(hours=3)
+        assert house.docker.restarts == []
+        assert await house.post(house.alertmanager.notification(mark)), "Alertmanager repeats itself"
+        await house.until(lambda: house.docker.restarts, within=timedelta(minutes=1))
+
+
+async def test_what_was_told_in_this_life_counts_until_its_end_is_told(build: Callable[..., House]) -> None:
+    async with build(rules(), alertmanager=False) as house:
+        await house.desk.pause("bob", "a long look around")
+        await house.fire()
+        await house.wait(hours=3)
+        await house.desk.resume("bob")
+        await house.until(lambda: house.docker.restarts, within=timedelta(minutes=1))

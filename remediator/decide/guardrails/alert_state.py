@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from remediator.decide.facts import Request
+from remediator.decide.facts import Request, WorldFacts
 from remediator.model.verdict import Allow, Hold, Verdict
 from remediator.model.words import Reason
 
@@ -12,13 +12,15 @@ RECHECK = timedelta(seconds=30)
 def judge(request: Request, now: datetime) -> Verdict:
     """Hold on alerts that are all muted, or that nobody confirmed within the policy's time.
 
-    A run by hand needs no alert. Without an Alertmanager to ask, webhooks are all there is.
+    A run by hand needs no alert. Without an Alertmanager to ask, webhooks are all there is: what one has
+    told in this life of the daemon counts until another tells that it is over, but what ended while the
+    daemon was down nobody tells any more.
     """
     world = request.world
     if request.run.by_hand:
         return Allow(detail=f"started by {request.run.requested_by}")
     if not world.alert_api:
-        return Allow(detail="no Alertmanager API is configured; the webhook is believed")
+        return _by_webhooks_alone(world, now)
     states = {s.state for s in world.sightings}
     if "firing" in states:
         return Allow()
@@ -31,4 +33,16 @@ def judge(request: Request, now: datetime) -> Verdict:
         reason=Reason.UNCONFIRMED,
         until=now + RECHECK,
         detail=f"Alertmanager could not be asked, and no webhook told of the alert since {since}",
+    )
+
+
+def _by_webhooks_alone(world: WorldFacts, now: datetime) -> Verdict:
+    heard, began = world.confirmed_at, world.started_at
+    if heard is not None and (began is None or heard >= began):
+        return Allow(detail=f"a webhook told of it at {heard.isoformat()}, and no Alertmanager can be asked")
+    since = began.isoformat() if began else "that"
+    return Hold(
+        reason=Reason.UNCONFIRMED,
+        until=now + RECHECK,
+        detail=f"no webhook has told of it since the start at {since}, and no Alertmanager can be asked",
     )

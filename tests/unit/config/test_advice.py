@@ -22,7 +22,8 @@ def test_an_empty_one_lacks_everything_that_makes_it_useful(tmp_path: Path) -> N
         "0: there is no ingest token, so nobody can post alerts",
         "0: there is no operator token, so nobody can approve, pause or settle anything",
         "0: there is no channel, so people are told nothing",
-        "0: no Alertmanager can be asked: what was missed stays missed, and no act is ever proven useless",
+        "0: no Alertmanager can be asked: what was missed stays missed, no act is ever proven useless, and "
+        "after each start nothing is done about an alert before it is told again",
     ]
 
 

@@ -156,6 +156,9 @@ def seen(*states: str) -> tuple[Sighting, ...]:
     )
 
 
+WITHOUT_API = {"sightings": (), "alert_api": False, "started_at": NOON - minutes(60)}
+
+
 @pytest.mark.parametrize(
     ("world", "kind", "reason"),
     [
@@ -172,7 +175,9 @@ def seen(*states: str) -> tuple[Sighting, ...]:
             Reason.UNCONFIRMED,
         ),
         ({"sightings": seen("muted"), "confirmed_at": NOON}, Hold, Reason.MUTED),
-        ({"sightings": (), "alert_api": False}, Allow, Reason.OK),
+        ({"sightings": (), "alert_api": False}, Hold, Reason.UNCONFIRMED),
+        (WITHOUT_API | {"confirmed_at": NOON - minutes(60)}, Allow, Reason.OK),
+        (WITHOUT_API | {"confirmed_at": NOON - minutes(60) - INSTANT}, Hold, Reason.UNCONFIRMED),
     ],
 )
 def test_an_alert_that_nobody_confirms_is_no_ground_to_act(

@@ -45,6 +45,7 @@ OTHER_WORLDS: tuple[dict[str, Any], ...] = (
     {"changes_error": "timed out"},
     {"sightings": (), "confirmed_at": None},
     {"alert_api": False, "sightings": ()},
+    {"alert_api": False, "sightings": (), "confirmed_at": None},
 )
 
 

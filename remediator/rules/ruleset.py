@@ -1,21 +1,17 @@
 """All rules as one value: which of them an alert calls for, and which one has a name.
 
-A rule that demands one exact `alertname` is only looked at for alerts of that name; the others are
-looked at for every alert. What matches stays what it would be if each rule were tried in turn.
+An index leaves out most rules that cannot match; what matches stays what it would be if each rule were
+tried in turn.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from heapq import merge
-from operator import itemgetter
 
 from remediator.model.plan import canonical
 from remediator.model.rule import Rule
-from remediator.rules.matchers import Matcher, Operator
-
-_INDEXED = "alertname"
-_Numbered = tuple[int, "MatchedRule"]
+from remediator.rules.index import Index
+from remediator.rules.matchers import Matcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +23,11 @@ class MatchedRule:
     """All must hold."""
     blocks: tuple[tuple[Matcher, ...], ...] = ()
     """If there are any, all of at least one of these blocks must hold, too."""
+
+    @property
+    def alternatives(self) -> tuple[tuple[Matcher, ...], ...]:
+        """The conditions as lists of matchers, of one of which all must hold."""
+        return tuple(self.matchers + block for block in self.blocks) or (self.matchers,)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert with these labels calls for the rule."""
@@ -55,11 +56,7 @@ class RuleSet:
         self._by_name = {matched.rule.name: matched.rule for matched in self.rules}
         if len(self._by_name) != len(self.rules):
             raise ValueError("two rules share a name")
-        self._named: dict[str, list[_Numbered]] = {}
-        self._unnamed: list[_Numbered] = []
-        for numbered in enumerate(self.rules):
-            wanted = _wanted_name(numbered[1])
-            (self._unnamed if wanted is None else self._named.setdefault(wanted, [])).append(numbered)
+        self._index = Index(matched.alternatives for matched in self.rules)
         self.version = _digest([[matched.rule.name, matched.rule.version] for matched in self.rules])
         """Hash of all rules and of their order."""
 
@@ -71,9 +68,8 @@ class RuleSet:
 
     def match(self, labels: Mapping[str, str]) -> MatchedRule | None:
         """The first rule that matches an alert's labels, in the order they were written in."""
-        named = self._named.get(labels.get(_INDEXED, ""), [])
-        candidates = merge(named, self._unnamed, key=itemgetter(0)) if named else self._unnamed
-        return next((matched for _, matched in candidates if matched.matches(labels)), None)
+        candidates = map(self.rules.__getitem__, self._index.candidates(labels))
+        return next((matched for matched in candidates if matched.matches(labels)), None)
 
     def find(self, name: str) -> Rule | None:
         """The rule of this name, or None."""
@@ -82,14 +78,6 @@ class RuleSet:
 
 def _first_failing(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> Matcher | None:
     return next((matcher for matcher in matchers if not matcher.matches(labels)), None)
-
-
-def _wanted_name(matched: MatchedRule) -> str | None:
-    """The one `alertname` that a rule's alerts have; None if it may be any, or missing."""
-    for matcher in matched.matchers:
-        if matcher.name == _INDEXED and matcher.operator is Operator.EQUAL and matcher.value:
-            return matcher.value
-    return None
 
 
 def _digest(value: object) -> str:

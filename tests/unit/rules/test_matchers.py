@@ -55,6 +55,7 @@ def test_a_matcher_is_read_as_alertmanager_reads_it(text: str, expected: list[st
         ("a=~(", 4),
         ('a=~"b(?=c)"', 4),
         ("'a'=b", 1),
+        ('"a b"="c\nd"', 7),
     ],
 )
 def test_what_alertmanager_refuses_is_refused_at_its_column(text: str, column: int) -> None:

@@ -58,6 +58,7 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
         self._projections: dict[str, Callable[[Event], None]] = {
             "notification.taken_in": self._taken_in,
+            "episode.opened": self._opened,
             "run.decided": self._decided,
             "run.held": self._decided,
             "run.finished": self._finished,
@@ -100,6 +101,10 @@ class Metrics:
         )
         self.alerts = self._counter("alerts_received", "Alerts in them, repeats included.", "status")
         self.quarantined = self._counter("alerts_quarantined", "Alerts that could not be read.")
+        self.unclassified = self._counter(
+            "alerts_unclassified",
+            "Alerts that began to fire and are P3 because no rule, no table and no label says what they are.",
+        )
         self.receive_seconds = self._histogram(
             "receive_seconds", "From a notification's headers to its commit on disk.", _QUICK
         )
@@ -171,6 +176,10 @@ class Metrics:
         self.alerts.labels("firing").inc(event.data.get("alerts_firing", 0))
         self.alerts.labels("resolved").inc(event.data.get("alerts_resolved", 0))
         self.quarantined.inc(event.data.get("quarantined", 0))
+
+    def _opened(self, event: Event) -> None:
+        if event.data.get("classified_by") == "nothing":
+            self.unclassified.inc()
 
     def _decided(self, event: Event) -> None:
         for verdict in event.data.get("verdicts", ()):

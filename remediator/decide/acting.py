@@ -1,16 +1,19 @@
 """A run up to its act: what triage, planning and the guardrails lead to. What follows is in `outcomes`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from remediator.decide.asking import ask
+from remediator.decide.classify import NOTHING, classify
 from remediator.decide.draft import Draft
 from remediator.decide.ending import about, cancel_waiting, fires, pass_turn, still_fires, verify
 from remediator.decide.facts import Request, StoredFacts, WorldFacts
 from remediator.decide.guardrails import Judgement, judge
 from remediator.decide.intake import ASKED, close_episodes
 from remediator.decide.policy import Policy
+from remediator.model.alert import Episode
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
 from remediator.model.run import PAUSE, Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
@@ -20,6 +23,9 @@ from remediator.model.world import TargetError
 
 MARGIN = timedelta(seconds=5)
 """How long after its timeout an operation is given before its outcome is probed."""
+
+ALERTS = 20
+"""Most of a run's alerts that are looked at to judge it: they are of one rule and one service."""
 
 UNREADABLE_RECHECK = timedelta(seconds=15)
 
@@ -62,6 +68,11 @@ def rule_gone(draft: Draft, run: Run, policy: Policy, detail: str = "") -> None:
     cancel_waiting(draft, run, policy, reason=Reason.RULE_GONE, detail=detail)
 
 
+def alerts_wanted(rule: Rule) -> int:
+    """How many of a run's alerts have to be read from the store to judge by this rule."""
+    return ALERTS if rule.severity is None else 0
+
+
 def decide(
     draft: Draft,
     run: Run,
@@ -71,6 +82,7 @@ def decide(
     history: list[Attempt],
     elsewhere: list[Attempt],
     planned: PlanSpec | None,
+    alerts: Sequence[Episode] = (),
     *,
     may_begin: bool = True,
 ) -> Judgement | None:
@@ -78,7 +90,8 @@ def decide(
 
     `planned` is the fresh plan of the present step. In the middle of a plan it tells whether the rest
     still stands: where it differs, nothing more is done, and what was done is verified. None goes on
-    with the stored plan unseen. Without `may_begin`, what is allowed is left for later.
+    with the stored plan unseen. `alerts` are the oldest of the run's alerts that fire, up to as many as
+    `alerts_wanted` says. Without `may_begin`, what is allowed is left for later.
 
     Returns None when there was nothing to judge: the run waits for no decision, its alert is over, or
     its plan is stale.
@@ -106,7 +119,10 @@ def decide(
         operations=operations,
         policy=policy,
         world=world,
-        stored=_stored_facts(draft, run, plan, history, elsewhere),
+        stored=_stored_facts(draft, run, plan, history, elsewhere, alerts),
+        unclassified=not run.by_hand
+        and bool(alerts)
+        and all(classify(draft, alert.labels, rule).by == NOTHING for alert in alerts),
     )
     judgement = judge(request, draft.now)
     match judgement.overall:
@@ -205,7 +221,12 @@ def _plan(
 
 
 def _stored_facts(
-    draft: Draft, run: Run, plan: Plan, history: list[Attempt], elsewhere: list[Attempt]
+    draft: Draft,
+    run: Run,
+    plan: Plan,
+    history: list[Attempt],
+    elsewhere: list[Attempt],
+    alerts: Sequence[Episode],
 ) -> StoredFacts:
     approvals = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id and a.digest == plan.digest]
     approval = max(approvals, key=lambda a: a.id, default=None)
@@ -214,6 +235,7 @@ def _stored_facts(
         pause=draft.snapshot.find(Control, PAUSE),
         history=tuple(history),
         elsewhere=tuple(elsewhere),
+        alerts=tuple(alerts),
         approval=approval,
         decisions=tuple(
             d

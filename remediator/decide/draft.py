@@ -1,11 +1,11 @@
 """A draft: the events of one decision as it is being made, over the snapshot it reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from remediator.model.event import SYSTEM, Event, incident_chain
-from remediator.model.rule import Rule
+from remediator.model.rule import Classification, Rule
 from remediator.model.run import Message
 from remediator.model.snapshot import Snapshot
 from remediator.model.words import Json
@@ -23,12 +23,17 @@ class Draft:
         *,
         actor: str = DAEMON,
         find_rule: Callable[[str], Rule | None] = lambda _: None,
+        classify: Callable[[Mapping[str, str]], Classification | None] = lambda _: None,
     ) -> None:
-        """`find_rule` gives the rule of a name as it is in force now, or None."""
+        """`find_rule` gives the rule of a name as it is in force now, or None.
+
+        `classify` tells what the classification table in force says of an alert with these labels.
+        """
         self.snapshot = snapshot
         self.now = now
         self.actor = actor
         self.find_rule = find_rule
+        self.classify = classify
         self.events: list[Event] = []
 
     def record(

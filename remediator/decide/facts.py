@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from remediator.decide.policy import Policy
-from remediator.model.alert import Sighting
+from remediator.model.alert import Episode, Sighting
 from remediator.model.plan import Operation, Plan
 from remediator.model.rule import Rule
 from remediator.model.run import Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
@@ -77,6 +77,8 @@ class StoredFacts:
     """The latest question for exactly this plan."""
     decisions: tuple[ApprovalDecision, ...]
     """What people said to it."""
+    alerts: tuple[Episode, ...] = ()
+    """The oldest of the run's alerts that fire, as far as the rule makes them matter."""
 
     def told(self) -> Json:
         """The facts as they are recorded with the decision; of a long history its end."""
@@ -87,6 +89,10 @@ class StoredFacts:
             "pause": pause and {"by": pause.by, "reason": pause.reason, "at": pause.at.isoformat()},
             "elsewhere": [
                 {"run": a.run_id, "service": a.service, "object": a.object_id} for a in self.elsewhere
+            ],
+            "alerts": [
+                {"alert": e.name, "fingerprint": e.fingerprint, "starts_at": e.starts_at.isoformat()}
+                for e in self.alerts
             ],
             "acts_known": len(self.history),
             "acts": [
@@ -126,6 +132,8 @@ class Request:
     policy: Policy
     world: WorldFacts
     stored: StoredFacts
+    unclassified: bool = False
+    """Whether no rule, no table and no label says how bad the alerts are."""
 
     @property
     def severity(self) -> Severity:

@@ -4,15 +4,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from remediator.decide.classify import Classified, classify
 from remediator.decide.draft import Draft
 from remediator.decide.ending import cancel_waiting, resolve_if_over, still_fires
-from remediator.decide.policy import LABEL_SEVERITIES, UNCLASSIFIED, Policy
+from remediator.decide.policy import Policy
 from remediator.model.alert import Alert, Episode
 from remediator.model.rule import Rule
 from remediator.model.run import ALERT, Incident, Run
 from remediator.model.words import (
     EpisodeStatus,
     IncidentStatus,
+    IncidentType,
     Outcome,
     Reason,
     RunStatus,
@@ -36,13 +38,6 @@ def correlation_key(alert: Alert, rule: Rule | None) -> str:
     """What alerts of one incident share: the service, or failing that the alert itself."""
     service = service_of(alert, rule)
     return f"service:{service}" if service else f"alert:{alert.fingerprint}"
-
-
-def severity_of(alert: Alert, rule: Rule | None) -> Severity:
-    """The rule's severity, else what the alert's own `severity` label means."""
-    if rule is not None and rule.severity is not None:
-        return rule.severity
-    return LABEL_SEVERITIES.get(alert.labels.get("severity", ""), UNCLASSIFIED)
 
 
 def take_in(
@@ -138,7 +133,8 @@ def _latest_episode(draft: Draft, fingerprint: str) -> Episode | None:
 
 
 def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy) -> None:
-    incident = _incident_for(draft, alert, rule)
+    classified = classify(draft, alert.labels, rule)
+    incident = _incident_for(draft, alert, rule, classified)
     episode = replace(_episode(draft, alert), incident_id=incident.id, rule=rule.name if rule else None)
     draft.record(
         "episode.opened",
@@ -147,6 +143,8 @@ def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy)
         fingerprint=alert.fingerprint,
         alert=episode.name,
         rule=episode.rule,
+        severity=classified.severity.value,
+        classified_by=classified.by,
     )
     if rule is not None:
         _propose(draft, incident, rule, policy)
@@ -167,20 +165,19 @@ def _episode(draft: Draft, alert: Alert) -> Episode:
     )
 
 
-def _incident_for(draft: Draft, alert: Alert, rule: Rule | None) -> Incident:
+def _incident_for(draft: Draft, alert: Alert, rule: Rule | None, classified: Classified) -> Incident:
     key = correlation_key(alert, rule)
-    severity = severity_of(alert, rule)
     for incident in draft.snapshot.all(Incident):
         if incident.correlation_key == key and incident.open:
-            return worsened(draft, incident, severity, rule)
+            return worsened(draft, incident, classified.severity, classified.type)
     name = alert.labels.get("alertname", alert.fingerprint)
     service = service_of(alert, rule)
     opened = Incident(
         id=draft.snapshot.next_id(Incident),
         correlation_key=key,
         service=service,
-        severity=severity,
-        type=rule.type if rule else None,
+        severity=classified.severity,
+        type=classified.type,
         status=IncidentStatus.OPEN,
         title=f"{name} on {service}" if service else name,
         opened_at=draft.now,
@@ -189,16 +186,16 @@ def _incident_for(draft: Draft, alert: Alert, rule: Rule | None) -> Incident:
         "incident.opened",
         incident=opened.id,
         puts=(opened,),
-        severity=severity.value,
+        severity=opened.severity.value,
         type=opened.type.value if opened.type else None,
         service=service,
     )
     return opened
 
 
-def worsened(draft: Draft, incident: Incident, severity: Severity, rule: Rule | None) -> Incident:
+def worsened(draft: Draft, incident: Incident, severity: Severity, kind: IncidentType | None) -> Incident:
     """An open incident after one more cause: the worst severity counts, and the first type that is known."""
-    kind = incident.type or (rule.type if rule else None)
+    kind = incident.type or kind
     if severity >= incident.severity and kind is incident.type:
         return incident
     changed = replace(incident, severity=min(severity, incident.severity), type=kind)

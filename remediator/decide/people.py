@@ -49,7 +49,7 @@ def start_run(draft: Draft, rule: Rule, service: str, *, why: str) -> Run:
             raise RefusalError(
                 f"run {run.id} of {rule.name} is already under way for {service}: {run.status}"
             )
-    worsened(draft, incident, rule.severity or incident.severity, rule)
+    worsened(draft, incident, rule.severity or incident.severity, rule.type)
     return propose(draft, incident, rule, requested_by=draft.actor, why=why)
 
 

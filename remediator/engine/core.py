@@ -70,7 +70,10 @@ class Core:
             snapshot = transaction.snapshot(
                 fingerprints=fingerprints, keys=keys, incidents=incidents, runs=runs
             )
-            draft = Draft(snapshot, self.clock.now(), actor=actor, find_rule=self.setup.rules.find)
+            rules = self.setup.rules
+            draft = Draft(
+                snapshot, self.clock.now(), actor=actor, find_rule=rules.find, classify=rules.classify
+            )
             result = decision(draft, transaction)
             if draft.events:
                 transaction.save(draft.events)

@@ -202,8 +202,10 @@ class Runner:
             run = draft.snapshot.get(Run, number)
             history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
             elsewhere = transaction.at_work_on({o.object_id for o in planned.operations}, but=number)
+            wanted = acting.alerts_wanted(rule)
+            alerts = transaction.firing_of(run.incident_id, run.rule, wanted) if wanted else []
             judgement = acting.decide(
-                draft, run, rule, policy, facts, history, elsewhere, planned, may_begin=may_begin
+                draft, run, rule, policy, facts, history, elsewhere, planned, alerts, may_begin=may_begin
             )
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:

@@ -60,6 +60,14 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What the operators' table says of alerts: how bad they are, and of which kind."""
+
+    severity: Severity
+    type: IncidentType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A remediation that operators wrote for a kind of alert."""
 
@@ -70,7 +78,7 @@ class Rule:
     source: str
     """`file:line`, for people."""
     severity: Severity | None = None
-    """None: taken from the alert's own `severity` label."""
+    """None: taken from the classification table, else from the alert's own `severity` label."""
     type: IncidentType | None = None
     service: str | None = None
     """None: the alert's own `service` label names it."""

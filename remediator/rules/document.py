@@ -219,7 +219,8 @@ class Shared(Strict):
     """What a rule may say of itself, or its group for all of its rules."""
 
     severity: Severity | None = Field(
-        default=None, description="Left out: taken from the alert's own `severity` label."
+        default=None,
+        description="Left out: from `classification`, else from the alert's own `severity` label.",
     )
     type: IncidentType | None = Field(default=None, description="The kind of incident.")
     service: Annotated[Text, AfterValidator(_known_service)] | None = Field(
@@ -320,14 +321,31 @@ class Group(Strict):
         return defaults
 
 
+class ClassEntry(Strict):
+    """How bad the alerts are that match, and of which kind."""
+
+    match: Annotated[_Block, Field(min_length=1, description="All must hold.")]
+    severity: Severity
+    type: IncidentType | None = None
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        """All that must hold."""
+        return _flat(self.match)
+
+
 class RuleFile(Strict):
     """A file of remediation rules."""
 
     KEYS_ARE = "key of a rule file"
-    LATER = frozenset({"classification", "defaults"})
+    LATER = frozenset({"defaults"})
 
     version: Annotated[int, AfterValidator(_known_version), WithJsonSchema({"const": VERSION})] = Field(
         default=VERSION, description="Of the format of this file."
+    )
+    classification: tuple[ClassEntry, ...] = Field(
+        default=(),
+        description="What alerts are where their rule does not say. The first entry that matches counts.",
     )
     groups: tuple[Group, ...]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from remediator.model.plan import canonical
-from remediator.model.rule import Rule, Step, TriageStep
+from remediator.model.rule import Classification, Rule, Step, TriageStep
 from remediator.model.service import Service
 from remediator.reading.problems import InputError, Problem
 from remediator.reading.typed import node_at, read_as
 from remediator.reading.yamlfile import Document, Node, read_yaml
 from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
 from remediator.rules.matchers import Matcher
-from remediator.rules.ruleset import MatchedRule, RuleSet
+from remediator.rules.ruleset import Class, MatchedRule, RuleSet
 
 SUFFIXES = (".yml", ".yaml")
 
@@ -38,6 +38,7 @@ def load_rules(
     """
     model = rule_file(actions, checks)
     rules: list[tuple[int, MatchedRule]] = []
+    table: list[Class] = []
     problems: list[Problem] = []
     names: dict[str, Place] = {}
     for file in _files(paths, problems):
@@ -52,6 +53,10 @@ def load_rules(
         except InputError as error:
             mistakes += error.problems
         else:
+            table += [
+                Class(entry.matchers, Classification(severity=entry.severity, type=entry.type))
+                for entry in read.classification
+            ]
             for at, group in enumerate(read.groups):
                 for number, entry in enumerate(group.rules):
                     line = node_at(document.root, ("groups", at, "rules", number)).line
@@ -60,7 +65,7 @@ def load_rules(
         problems += sorted(mistakes, key=lambda problem: (problem.line, problem.column))
     if problems:
         raise InputError(problems)
-    return RuleSet(rule for _, rule in sorted(rules, key=lambda rule: -rule[0]))
+    return RuleSet((rule for _, rule in sorted(rules, key=lambda rule: -rule[0])), table)
 
 
 def rules_schema(actions: Verbs, checks: Verbs) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from remediator.model.plan import canonical
-from remediator.model.rule import Rule
+from remediator.model.rule import Classification, Rule
 from remediator.rules.index import Index
 from remediator.rules.matchers import Matcher
 
@@ -47,18 +47,36 @@ class MatchedRule:
         return failing
 
 
-class RuleSet:
-    """Rules in their order. Never changes; a reload makes a new one."""
+@dataclass(frozen=True, slots=True)
+class Class:
+    """An entry of the classification table: which alerts it is about, and what it says of them."""
 
-    def __init__(self, rules: Iterable[MatchedRule] = ()) -> None:
+    matchers: tuple[Matcher, ...]
+    """All must hold."""
+    says: Classification
+
+
+class RuleSet:
+    """Rules in their order, and the classification table. Never changes; a reload makes a new one."""
+
+    def __init__(self, rules: Iterable[MatchedRule] = (), table: Iterable[Class] = ()) -> None:
         """ValueError if two rules share a name."""
+        self.table = tuple(table)
         self.rules = tuple(rules)
         self._by_name = {matched.rule.name: matched.rule for matched in self.rules}
         if len(self._by_name) != len(self.rules):
             raise ValueError("two rules share a name")
         self._index = Index(matched.alternatives for matched in self.rules)
-        self.version = _digest([[matched.rule.name, matched.rule.version] for matched in self.rules])
-        """Hash of all rules and of their order."""
+        self.version = _digest(
+            [
+                [[matched.rule.name, matched.rule.version] for matched in self.rules],
+                [
+                    [[str(matcher) for matcher in entry.matchers], entry.says.severity, entry.says.type]
+                    for entry in self.table
+                ],
+            ]
+        )
+        """Hash of all rules and of their order, and of the table."""
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -70,6 +88,12 @@ class RuleSet:
         """The first rule that matches an alert's labels, in the order they were written in."""
         candidates = map(self.rules.__getitem__, self._index.candidates(labels))
         return next((matched for matched in candidates if matched.matches(labels)), None)
+
+    def classify(self, labels: Mapping[str, str]) -> Classification | None:
+        """What the first entry of the table that matches an alert's labels says of it."""
+        return next(
+            (entry.says for entry in self.table if _first_failing(entry.matchers, labels) is None), None
+        )
 
     def find(self, name: str) -> Rule | None:
         """The rule of this name, or None."""

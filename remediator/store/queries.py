@@ -67,6 +67,16 @@ _HELD_RUNS = Query(
 _FIRING_EPISODES = Query(
     Episode, served_by("one_firing_episode", select(_EPISODES).where(FIRING).order_by(_EPISODES.c.id))
 )
+_FIRING_OF = Query(
+    Episode,
+    served_by(
+        "firing_episodes_of_incident",
+        select(_EPISODES)
+        .where(_EPISODES.c.incident_id == param("incident"), _EPISODES.c.rule == param("rule"), FIRING)
+        .order_by(_EPISODES.c.id)
+        .limit(param("limit")),
+    ),
+)
 _HISTORY = Query(
     Attempt,
     select(_ATTEMPTS)
@@ -181,6 +191,10 @@ class Reader(Listings):
     def firing_episodes(self) -> list[Episode]:
         """Every open episode, oldest first."""
         return _FIRING_EPISODES.all(self._connection)
+
+    def firing_of(self, incident: int, rule: str, limit: int) -> list[Episode]:
+        """The open episodes of an incident for which a rule is used, oldest first."""
+        return _FIRING_OF.all(self._connection, incident=incident, rule=rule, limit=limit)
 
     def history(self, service: str, since: datetime) -> list[Attempt]:
         """The attempts on a service with an intent at or after `since`, oldest first."""

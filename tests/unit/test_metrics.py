@@ -64,6 +64,12 @@ def test_a_run_that_succeeded_counts_as_mitigation(metrics):
     assert value(metrics, "time_to_mitigate_seconds_sum") == 95
 
 
+def test_alerts_that_nothing_classifies_are_counted(metrics):
+    for by in ("rule", "table", "label", "nothing"):
+        metrics.observe(event("episode.opened", classified_by=by))
+    assert value(metrics, "alerts_unclassified_total") == 1
+
+
 def test_a_run_that_failed_is_no_mitigation(metrics):
     metrics.observe(
         event("run.finished", rule="r", action=None, outcome="failed", seconds_since_incident=95.0)
@@ -118,6 +124,7 @@ def test_a_refused_reload_keeps_the_time_of_the_last_good_one(metrics):
     "kind",
     [
         "notification.taken_in",
+        "episode.opened",
         "run.decided",
         "run.finished",
         "attempt.applied",

@@ -8,7 +8,7 @@ from remediator.model.words import Mode, Reason
 
 
 def judge(request: Request, now: datetime) -> Verdict:
-    """Deny when the rule, the severity or the whole daemon is in shadow mode."""
+    """Deny when the rule, the severity or the daemon is in shadow mode, or nobody says how bad it is."""
     severity = request.severity
     modes = {
         "the daemon": request.policy.mode,
@@ -18,4 +18,10 @@ def judge(request: Request, now: datetime) -> Verdict:
     shadowed = [who for who, mode in modes.items() if mode is Mode.SHADOW]
     if shadowed:
         return Deny(reason=Reason.SHADOW, detail=f"{' and '.join(shadowed)}: shadow mode")
+    if request.unclassified:
+        return Deny(
+            reason=Reason.SHADOW,
+            detail="no rule, no classification and no known `severity` label says how bad the alert is: "
+            "shadow mode",
+        )
     return Allow()

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from remediator.model.rule import Budget, Guards, Rule, TriageStep
+from remediator.model.rule import Budget, Classification, Guards, Rule, TriageStep
 from remediator.model.words import IncidentType, Mode, Severity
 from remediator.rules.load import rules_schema
 from remediator.rules.ruleset import RuleSet
@@ -203,12 +203,58 @@ def test_the_version_knows_the_blocks_but_not_their_order(tmp_path: Path) -> Non
     assert one != block_version(tmp_path, "[[a=1, b=2, c=3]]")
 
 
+# The classification table
+
+TABLE = """\
+classification:
+  - {match: ['severity="page"', 'env="prod"'], severity: P0, type: service-outage}
+  - {match: ['severity="page"'], severity: P1}
+groups: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (
+            {"severity": "page", "env": "prod"},
+            Classification(severity=Severity.P0, type=IncidentType.SERVICE_OUTAGE),
+        ),
+        ({"severity": "page", "env": "test"}, Classification(severity=Severity.P1)),
+        ({"severity": "critical"}, None),
+        ({}, None),
+    ],
+)
+def test_the_first_entry_that_matches_classifies(
+    tmp_path: Path, labels: dict[str, str], says: Classification | None
+) -> None:
+    assert loaded(tmp_path, TABLE).classify(labels) == says
+
+
+def test_the_table_goes_through_all_files_in_their_order(tmp_path: Path) -> None:
+    for name, severity in (("b.yml", "P1"), ("a.yml", "P2")):
+        (tmp_path / name).write_text(
+            f"classification: [{{match: [a=b], severity: {severity}}}]\ngroups: []\n"
+        )
+    assert load(tmp_path).classify({"a": "b"}) == Classification(severity=Severity.P2)
+    assert load(tmp_path / "b.yml", tmp_path).classify({"a": "b"}) == Classification(severity=Severity.P1)
+
+
+def test_the_version_of_all_rules_is_that_of_the_table_too(tmp_path: Path) -> None:
+    versions = {
+        loaded(tmp_path, TABLE.replace(*change)).version
+        for change in (("", ""), ("P1", "P2"), ("prod", "test"), ("service-outage", "data-issue"))
+    }
+    assert len(versions) == 4
+
+
 # The schema
 
 
 def test_the_schema_accepts_all_this(tmp_path: Path) -> None:
     schema = rules_schema(ACTIONS, CHECKS)
     jsonschema.validate(yaml.safe_load(GROUPED), schema)
+    jsonschema.validate(yaml.safe_load(TABLE), schema)
     more = f"priority: 5, owner: x, runbook_url: 'http://y', {BLOCKS}"
     jsonschema.validate(yaml.safe_load(rule_file(tmp_path, minimal(more=more)).read_text()), schema)
 

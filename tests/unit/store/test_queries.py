@@ -84,6 +84,18 @@ async def test_firing_episodes(store: Store) -> None:
     assert ids(firing) == [1, 2]
 
 
+async def test_the_open_episodes_of_a_run_come_oldest_first_and_no_more_than_asked_for(store: Store) -> None:
+    await put(
+        store,
+        *[episode(number, f"f{number}") for number in (3, 1, 2)],
+        episode(4, "other-rule", rule="web-slow"),
+        episode(5, "other-incident", incident_id=2),
+        episode(6, "over", status=EpisodeStatus.RESOLVED),
+    )
+    assert ids(await store.read(lambda reader: reader.firing_of(1, "web-down", 9))) == [1, 2, 3]
+    assert ids(await store.read(lambda reader: reader.firing_of(1, "web-down", 2))) == [1, 2]
+
+
 async def test_the_history_of_a_service_begins_where_it_is_asked_for(store: Store) -> None:
     times = [NOON - MINUTE, NOON, NOON + MINUTE]
     await put(store, *[attempt(n, intent_at=at) for n, at in enumerate(times)], attempt(9, service="other"))

@@ -18,7 +18,7 @@ _URL_PATH = re.compile(r"""(\b\w+://[^/\s"']+/)[^\s"']+""")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake in one file. `line` and `column` count from 1; line 0 means the file as a whole."""
+    """One mistake in one file. `line` and `column` count from 1; 0 means the file or the line as a whole."""
 
     file: str
     line: int = 0
@@ -29,12 +29,16 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """`file:line:column`, or the file alone."""
-        file = harmless(self.file)
-        return f"{file}:{self.line}:{self.column}" if self.line else file
+        """`file:line:column`, `file:line`, or the file alone."""
+        counted = [str(number) for number in (self.line, self.line and self.column) if number]
+        return ":".join([harmless(self.file), *counted])
 
     def __str__(self) -> str:
-        text = f"{self.place}: {harmless(self.message)}"
+        return self.told()
+
+    def told(self, kind: str = "") -> str:
+        """The problem for people, with its line and a mark below the place; `kind` may be `warning`."""
+        text = f"{self.place}: {f'{kind}: ' if kind else ''}{harmless(self.message)}"
         if not self.line or not self.source.strip():
             return text
         shown = _without_secrets(self.source)

@@ -153,5 +153,67 @@ def test_wrong_usage_is_exit_code_2(folder: Path, args: list[str]) -> None:
 
 def test_the_exit_codes_are_documented() -> None:
     text = check("--help").output
-    for line in ("0  the daemon would start", "1  there are mistakes", "2  the command was used wrongly"):
+    for line in (
+        "0  the daemon would start with these files; there may be warnings",
+        "1  there are mistakes, or with --strict warnings",
+        "2  the command was used wrongly",
+    ):
         assert f"    {line}" in text
+
+
+UNUSED = """\
+      - {name: three, match: ['a="b"', 'e="f"'], service: app, steps: [restart]}
+"""
+
+
+def test_what_can_hardly_be_meant_in_rules_is_a_warning(folder: Path) -> None:
+    (folder / "rules" / "app.yml").write_text(RULES + UNUSED)
+    result = check()
+    assert result.exit_code == 0
+    assert result.output.splitlines()[:4] == [
+        "rules/app.yml:6:9: warning: rule `three` is never used: rule `one` (rules/app.yml:4) comes first "
+        "and matches all the same alerts",
+        "    " + UNUSED.rstrip(),
+        "            ^",
+        "remediator.yml: fine, with 3 rules and 1 warning",
+    ]
+    assert [problem["kind"] for problem in as_json()["problems"]] == ["warning"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_strict_lets_warnings_fail(folder: Path, form: str) -> None:
+    assert check("--strict", "-o", form).exit_code == 0
+    (folder / "rules" / "app.yml").write_text(RULES + UNUSED)
+    assert check("-o", form).exit_code == 0
+    assert check("--strict", "-o", form).exit_code == 1
+
+
+def test_the_mode_of_the_configuration_counts_for_warnings(folder: Path) -> None:
+    (folder / "rules" / "app.yml").write_text(RULES.replace("service: app", "service: app, severity: P0"))
+    assert "P0" not in check().output
+    (folder / "remediator.yml").write_text(CONFIG + "severities: {P0: {mode: auto}}\n")
+    assert "warning: rule `one` acts on P0 incidents without anybody's approval" in check().output
+    (folder / "remediator.yml").write_text(CONFIG + "severities: {P0: {mode: auto}}\nmode: shadow\n")
+    assert "P0" not in check().output
+
+
+def test_annotations_for_github(folder: Path) -> None:
+    odd = folder / "a,b:c%.yml"
+    odd.write_text(RULES.replace("restart", "restrat").replace("name: two", 'name: "x%\\n::set-env"'))
+    (folder / "remediator.yml").write_text(CONFIG.replace("{app: {}}", "{app: {min_healthy: 2}}"))
+    result = check("-o", "github", odd.name, "none.yml")
+    assert result.exit_code == 1
+    name = (
+        "`x%25%0A::set-env` cannot be a name: use letters, digits, `_`, `.` and `-`, a letter or digit first"
+    )
+    assert result.output.splitlines() == [
+        "::error file=a%2Cb%3Ac%25.yml,line=4,col=57::unknown action `restrat`; did you mean `restart`?",
+        f"::error file=a%2Cb%3Ac%25.yml,line=5,col=16::{name}",
+        "::error file=none.yml::cannot be read: no such file or directory",
+        "::warning file=remediator.yml,line=6,col=31::`min_healthy` is kept, but not yet enforced",
+        "3 mistakes and 1 warning",
+    ]
+
+
+def test_annotations_of_files_that_are_right_are_none(folder: Path) -> None:
+    assert check("-o", "github").output == "remediator.yml: fine, with 2 rules\n"

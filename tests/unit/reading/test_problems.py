@@ -10,6 +10,12 @@ def test_a_problem_shows_its_line_and_points_into_it() -> None:
 
 def test_a_problem_of_a_whole_file_has_no_place() -> None:
     assert str(Problem(file="f.yml", message="cannot be read")) == "f.yml: cannot be read"
+    assert str(Problem(file="f.yml", line=2, message="never used")) == "f.yml:2: never used"
+
+
+def test_a_problem_may_be_told_as_a_warning() -> None:
+    problem = Problem(file="f.yml", line=3, column=1, message="hm", source="abc: 1")
+    assert problem.told("warning") == "f.yml:3:1: warning: hm\n    abc: 1\n    ^"
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:

@@ -26,6 +26,7 @@ _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 
 _HINTS = {
     "mapping values are not allowed": "; is the indentation right? a value that holds `: ` needs quotes",
+    "expected '-' indicator": "; is the indentation right? a value with quotes in it needs others around it",
     "cannot start any token": "; a value that begins with this character needs quotes",
 }
 

@@ -234,6 +234,7 @@ def test_what_nobody_knows_is_settled_by_a_person(
     assert daemon.wait_end() == -9
     daemon.crash_at = None
     daemon.start()
+    fire(daemon)  # without an API, what was told before the start has to be told again
 
     run = daemon.wait_run(status="unknown")
     until_sync(lambda: sink.received, 30, "the message")

@@ -118,6 +118,7 @@ def test_an_act_that_outlives_the_daemon_is_ended_and_told_by_its_probe(
     assert daemon.wait_end() == 0
 
     daemon.start()
+    fire(daemon)  # without an API, what was told before the start has to be told again
     until_sync(lambda: mend.calls() == 2, 30, "a new attempt, once the first is over")
     mend.release()
     number = _succeeds(daemon)
@@ -142,6 +143,7 @@ def test_nothing_is_begun_while_the_daemon_stops(start: Callable[..., Daemon], m
     assert mend.calls() == 1
 
     daemon.start()
+    fire(daemon, "Slow")  # without an API, what was told before the start has to be told again
     daemon.wait_run(rule="broken", status="verifying")
     resolve(daemon)
     daemon.wait_run(rule="slow", status="verifying")
@@ -285,6 +287,7 @@ def test_a_question_and_its_answer_survive_a_restart(start: Callable[..., Daemon
 
     daemon.restart(kill=True)
     assert daemon.wait_approval()["id"] == approval["id"]
+    fire(daemon)  # without an API, what was told before the start has to be told again
     daemon.approve(approval["id"], digest=approval["digest"])
 
     _succeeds(daemon)
@@ -304,6 +307,7 @@ def test_a_question_that_expired_while_the_daemon_was_down_is_asked_again(
     until_sync(lambda: datetime.now(UTC) > expires, 30, "the question's end")
     daemon.settings["severities"]["P0"]["approval_expires"] = "10m"
     daemon.start()
+    fire(daemon)  # without an API, what was told before the start has to be told again
 
     second = daemon.wait_approval(ask=2)
     assert daemon.get(f"/api/v1/approvals/{first['id']}")["status"] == "expired"

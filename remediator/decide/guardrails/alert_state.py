@@ -7,6 +7,8 @@ from remediator.model.verdict import Allow, Hold, Verdict
 from remediator.model.words import Reason
 
 RECHECK = timedelta(seconds=30)
+HEARD_AGAIN = timedelta(seconds=10)
+"""A notification that repeats what is known wakes nobody, so it is looked for."""
 
 
 def judge(request: Request, now: datetime) -> Verdict:
@@ -43,6 +45,6 @@ def _by_webhooks_alone(world: WorldFacts, now: datetime) -> Verdict:
     since = began.isoformat() if began else "that"
     return Hold(
         reason=Reason.UNCONFIRMED,
-        until=now + RECHECK,
+        until=now + HEARD_AGAIN,
         detail=f"no webhook has told of it since the start at {since}, and no Alertmanager can be asked",
     )

@@ -31,6 +31,8 @@ LOST = "lost"
 
 def service_of(alert: Alert, rule: Rule | None) -> str | None:
     """Name of the service an alert is about: the rule says, or the alert's `service` label."""
+    if rule is not None and rule.no_service is not None:
+        return None
     return (rule.service if rule else None) or alert.labels.get("service") or None
 
 
@@ -224,7 +226,7 @@ def _propose(draft: Draft, incident: Incident, rule: Rule, policy: Policy) -> No
             policy,
             reason=Reason.NO_SERVICE,
             outcome=Outcome.DENIED,
-            detail="neither the rule nor a `service` label of the alert names a service",
+            detail=rule.no_service or "neither the rule nor a `service` label of the alert names a service",
         )
 
 

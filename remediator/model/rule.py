@@ -81,7 +81,11 @@ class Rule:
     """None: taken from the classification table, else from the alert's own `severity` label."""
     type: IncidentType | None = None
     service: str | None = None
-    """None: the alert's own `service` label names it."""
+    """None: the template gives it, or else the alert's own `service` label names it."""
+    service_template: str | None = None
+    """As it is written; who matches a rule to an alert puts its result into `service`."""
+    no_service: str | None = None
+    """Why the template gives no service for the alert at hand; then nothing else names one, either."""
     mode: Mode = Mode.AUTO
     triage: tuple[TriageStep, ...] = ()
     steps: tuple[Step, ...]

@@ -32,6 +32,7 @@ from remediator.reading.fields import BudgetText, Name, Positive, Text
 from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
 from remediator.rules.matchers import Matcher, MatcherError, parse_matchers
+from remediator.rules.templates import Template, TemplateError, is_template
 
 VERSION = 1
 """Of the format of rule files, so that it can grow."""
@@ -66,8 +67,14 @@ def _matchers(value: str, _: ValidationInfo) -> tuple[Matcher, ...]:
 
 
 def _known_service(name: str, info: ValidationInfo) -> str:
-    if "{{" in name or "${" in name:
-        raise ValueError("templates are not supported in this version: name one service of the catalogue")
+    if is_template(name):
+        try:
+            Template(name)
+        except TemplateError as error:
+            raise mistaken(Mistake(error.message, offset=error.offset)) from None
+        return name
+    if "${" in name:
+        raise ValueError("a template is written {{ labels.NAME }}")
     services: Mapping[str, Service] = info.context["services"] if info.context else {}
     if name not in services:
         hint = did_you_mean(name, services)
@@ -225,7 +232,8 @@ class Shared(Strict):
     type: IncidentType | None = Field(default=None, description="The kind of incident.")
     service: Annotated[Text, AfterValidator(_known_service)] | None = Field(
         default=None,
-        description="A service of the catalogue. Left out: the alert's label `service` names one.",
+        description="A service of the catalogue, or a template such as {{ labels.job }}. "
+        "Left out: the alert's label `service` names one.",
     )
     mode: Mode = Field(default=Mode.AUTO, description="How far the rule may go by itself.")
     triage: tuple[OneCheck, ...] = Field(default=(), description="What to look at before the first act.")
@@ -274,7 +282,8 @@ class RuleEntry(Shared, Selecting):
 
     def _make_sense(self, info: ValidationInfo) -> None:
         mistakes = []
-        if self.service is None and _match_everything(self.matchers, self.blocks):
+        named = self.service is not None and not is_template(self.service)
+        if not named and _match_everything(self.matchers, self.blocks):
             message = "this rule matches every alert and names no service: add a matcher or a service"
             mistakes.append(Mistake(message, at=("match",)))
         service = info.context["services"].get(self.service) if info.context else None

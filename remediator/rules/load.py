@@ -16,6 +16,7 @@ from remediator.reading.yamlfile import Document, Node, read_yaml
 from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
 from remediator.rules.matchers import Matcher
 from remediator.rules.ruleset import Class, MatchedRule, RuleSet
+from remediator.rules.templates import Template, is_template
 
 SUFFIXES = (".yml", ".yaml")
 
@@ -61,7 +62,10 @@ def load_rules(
                 for number, entry in enumerate(group.rules):
                     line = node_at(document.root, ("groups", at, "rules", number)).line
                     rule = _rule(entry, group.name, f"{file}:{line}")
-                    rules.append((entry.priority, MatchedRule(rule, entry.matchers, entry.blocks)))
+                    text = rule.service_template
+                    template = None if text is None else Template(text)
+                    matched = MatchedRule(rule, entry.matchers, entry.blocks, template)
+                    rules.append((entry.priority, matched))
         problems += sorted(mistakes, key=lambda problem: (problem.line, problem.column))
     if problems:
         raise InputError(problems)
@@ -128,6 +132,7 @@ def _items(node: Node | None) -> list[Node]:
 
 def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
     """A checked entry as the rule that the rest of the daemon knows."""
+    templated = entry.service is not None and is_template(entry.service)
     rule = Rule(
         name=entry.name,
         group=group,
@@ -135,7 +140,8 @@ def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
         source=source,
         severity=entry.severity,
         type=entry.type,
-        service=entry.service,
+        service=None if templated else entry.service,
+        service_template=entry.service if templated else None,
         mode=entry.mode,
         triage=tuple(
             TriageStep(check=name, params=params) for name, params in map(OneVerb.verb, entry.triage)
@@ -154,7 +160,7 @@ def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
 def _version(rule: Rule, entry: RuleEntry) -> str:
     """Hash of what the rule means: the same wherever it stands, however it is written, whoever keeps it."""
     meaning = asdict(rule)
-    for label in ("group", "source", "version", "owner", "runbook_url"):
+    for label in ("group", "source", "version", "owner", "runbook_url", "no_service"):
         del meaning[label]
     meaning["match"] = _texts(entry.matchers)
     if entry.blocks:

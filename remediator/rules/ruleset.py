@@ -6,12 +6,13 @@ tried in turn.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remediator.model.plan import canonical
 from remediator.model.rule import Classification, Rule
 from remediator.rules.index import Index
 from remediator.rules.matchers import Matcher
+from remediator.rules.templates import MissingError, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class MatchedRule:
     """All must hold."""
     blocks: tuple[tuple[Matcher, ...], ...] = ()
     """If there are any, all of at least one of these blocks must hold, too."""
+    service: Template | None = None
+    """What names the service, if it is the alert's labels that do."""
+
+    def applied(self, labels: Mapping[str, str]) -> "MatchedRule":
+        """The rule as it is for an alert with these labels: with the service that its template gives."""
+        if self.service is None:
+            return self
+        try:
+            return replace(self, rule=replace(self.rule, service=self.service.render(labels)))
+        except MissingError as missing:
+            why = f"the template `{self.service.text}` names no service: {missing}"
+            return replace(self, rule=replace(self.rule, no_service=why))
 
     @property
     def alternatives(self) -> tuple[tuple[Matcher, ...], ...]:
@@ -85,9 +98,9 @@ class RuleSet:
         return iter(self.rules)
 
     def match(self, labels: Mapping[str, str]) -> MatchedRule | None:
-        """The first rule that matches an alert's labels, in the order they were written in."""
+        """The first rule that matches an alert's labels, in their order, as applied to that alert."""
         candidates = map(self.rules.__getitem__, self._index.candidates(labels))
-        return next((matched for matched in candidates if matched.matches(labels)), None)
+        return next((matched.applied(labels) for matched in candidates if matched.matches(labels)), None)
 
     def classify(self, labels: Mapping[str, str]) -> Classification | None:
         """What the first entry of the table that matches an alert's labels says of it."""

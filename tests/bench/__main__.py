@@ -22,12 +22,13 @@ from tests.bench.acknowledging import Acknowledging
 from tests.bench.acting import Acting
 from tests.bench.processes import BenchError
 from tests.bench.report import histograms, missed, table
+from tests.bench.ruling import Ruling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Part = Acknowledging | Acting
-PARTS: dict[str, type[Part]] = {"acknowledging": Acknowledging, "acting": Acting}
+Part = Acknowledging | Acting | Ruling
+PARTS: dict[str, type[Part]] = {"acknowledging": Acknowledging, "acting": Acting, "ruling": Ruling}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,10 +74,11 @@ def _print(parts: Sequence[Part], args: argparse.Namespace) -> None:
     if args.json:
         told = {title: [figure.told() for figure in figures] for title, figures in groups}
         args.json.write_text(json.dumps(told, indent=2))
-    for part in parts:
+    daemons = [part for part in parts if not isinstance(part, Ruling)]
+    for part in daemons:
         print("\n".join(histograms(part.means)))
     if not args.no_profile:
-        for part in parts:
+        for part in daemons:
             with tempfile.TemporaryDirectory(prefix="remediator-bench-", dir=args.folder) as folder:
                 look = where.acting if isinstance(part, Acting) else where.acknowledging
                 print("\n".join(look(Path(folder))), flush=True)

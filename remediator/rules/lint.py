@@ -5,15 +5,15 @@ overlap nothing is said.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
+from heapq import merge
 from itertools import takewhile
 
 from remediator.model.duration import format_duration
 from remediator.model.rule import Rule
 from remediator.model.words import Mode, Severity
 from remediator.reading.problems import Problem
-from remediator.rules.index import Index, only_values
+from remediator.rules.index import only_values
 from remediator.rules.matchers import Matcher, Operator
 from remediator.rules.ruleset import MatchedRule, RuleSet
 
@@ -34,11 +34,11 @@ def lint(rules: RuleSet, *, modes: Mapping[Severity, Mode], reconcile_interval: 
     often Alertmanager is asked for all alerts.
     """
     found: list[Problem] = []
-    earlier = Index(matched.alternatives for matched in rules)
+    wide = _Wide(rules)
     for number, matched in enumerate(rules):
         messages = list(_contradictions(matched))
         if not messages:
-            messages += _shadows(rules, earlier, number)
+            messages += _shadows(rules, wide, number)
         messages += _unasked(matched.rule, modes)
         messages += _hasty(matched.rule, reconcile_interval)
         found += (_at(matched.rule, message) for message in messages)
@@ -64,9 +64,8 @@ def _contradictions(matched: MatchedRule) -> Iterator[str]:
 def _contradiction(matchers: Sequence[Matcher]) -> str | None:
     """The matchers that contradict each other, as far as that can be seen."""
     impossible = {name for name, values in _possible(matchers).items() if not values}
-    impossible |= {
-        matcher.name for matcher in matchers if replace(matcher, operator=_NOT[matcher.operator]) in matchers
-    }
+    denied = {(matcher.name, _NOT[matcher.operator], matcher.value) for matcher in matchers}
+    impossible |= {m.name for m in matchers if (m.name, m.operator, m.value) in denied}
     for name in (matcher.name for matcher in matchers if matcher.name in impossible):
         return " and ".join(str(matcher) for matcher in matchers if matcher.name == name)
     return None
@@ -86,16 +85,43 @@ def _possible(matchers: Iterable[Matcher]) -> _Values:
     return found
 
 
-def _shadows(rules: RuleSet, index: Index, number: int) -> Iterator[str]:
+class _Wide:
+    """Rules by one matcher of theirs, for finding those that may match all that others match."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._always: list[int] = []
+        self._exact: dict[tuple[str, str], list[int]] = {}
+        self._same: dict[Matcher, list[int]] = {}
+        self._label: dict[str, list[int]] = {}
+        for number, matched in enumerate(rules):
+            for matchers in matched.alternatives:
+                if not matchers:
+                    self._always.append(number)
+                    continue
+                key = min(matchers, key=lambda matcher: not only_values(matcher))
+                for value in only_values(key):
+                    self._exact.setdefault((key.name, value), []).append(number)
+                if not only_values(key):
+                    self._same.setdefault(key, []).append(number)
+                    self._label.setdefault(key.name, []).append(number)
+
+    def candidates(self, narrow: Sequence[Matcher], possible: _Values) -> Iterator[int]:
+        """The rules in their order of which a block may be implied by `narrow`; see `_implied`."""
+        found = [self._always, *(self._same.get(matcher, []) for matcher in narrow)]
+        for name, values in possible.items():
+            found += (self._exact.get((name, values[0]), []), self._label.get(name, []))
+        return merge(*found)
+
+
+def _shadows(rules: RuleSet, index: _Wide, number: int) -> Iterator[str]:
     """The first rule before this one that matches whatever this one matches."""
     narrow = [
         (matchers, _possible(matchers))
         for matchers in rules.rules[number].alternatives
         if _contradiction(matchers) is None
     ]
-    # What matches all that this rule matches also matches some labels that are possible by its first block.
-    some = {name: values[0] for name, values in narrow[0][1].items()}
-    for candidate in takewhile(lambda candidate: candidate < number, index.candidates(some)):
+    # What matches all that this rule matches also matches all that its first block matches.
+    for candidate in takewhile(lambda candidate: candidate < number, index.candidates(*narrow[0])):
         early = rules.rules[candidate]
         if all(any(_implied(wide, *late) for wide in early.alternatives) for late in narrow):
             yield (

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from remediator.reading.problems import InputError
-from tests.unit.rules.given import load
+from remediator.rules.load import rules_schema
+from tests.unit.rules.given import ACTIONS, CHECKS, load
 
 WRONG = Path(__file__).parent / "wrong"
 FILES = sorted(WRONG.glob("*.yml"))
@@ -36,3 +39,13 @@ def test_no_file_is_partly_loaded(tmp_path: Path) -> None:
     for file in FILES:
         with pytest.raises(InputError):
             load(good, file)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["both-actions", "missing", "not-a-mapping", "typing", "typos", "unquoted", "version"],
+)
+def test_an_editor_that_knows_the_schema_sees_what_is_wrong_in_its_shape(name: str) -> None:
+    written = yaml.safe_load((WRONG / f"{name}.yml").read_text())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(written, rules_schema(ACTIONS, CHECKS))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from remediator.decide.asking import ask
@@ -19,7 +19,7 @@ from remediator.model.rule import Rule
 from remediator.model.run import PAUSE, Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
 from remediator.model.verdict import Allow, Deny, Hold, NeedsApproval, word
 from remediator.model.words import AttemptStatus, Json, Outcome, Reason, RunStatus
-from remediator.model.world import TargetError
+from remediator.model.world import MAY_PASS, TargetError
 
 MARGIN = timedelta(seconds=5)
 """How long after its timeout an operation is given before its outcome is probed."""
@@ -29,13 +29,20 @@ ALERTS = 20
 
 UNREADABLE_RECHECK = timedelta(seconds=15)
 
+TARGET_PATIENCE = timedelta(minutes=1)
+"""People are told of a target that is missing, or more than one, for longer."""
+
+TARGET_RECHECK = timedelta(seconds=15)
+TARGET_RECHECK_LONGEST = timedelta(minutes=5)
+"""What has been missing for long is looked for less often."""
+
 UNDECIDED = frozenset({RunStatus.PLANNING, RunStatus.HELD})
 """A run in one of these states waits for a decision; one that people were asked about waits for them."""
 
 UNREADABLE = frozenset({Reason.FACT_UNREADABLE, Reason.WORLD_UNREADABLE})
 """Holds whose detail is an error's text, which may differ at every look and mean the same."""
 
-HOLDS_TOLD = UNREADABLE | {Reason.CHANGED_BY_OTHERS, Reason.UNCONFIRMED, Reason.BUDGET}
+HOLDS_TOLD = UNREADABLE | MAY_PASS | {Reason.CHANGED_BY_OTHERS, Reason.UNCONFIRMED, Reason.BUDGET}
 """Holds that people should know of; the others end by themselves or were made by people."""
 
 
@@ -48,10 +55,31 @@ def triaged(draft: Draft, run: Run, evidence: tuple[Json, ...]) -> Run:
     return looked
 
 
-def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError) -> None:
-    """The target cannot be resolved to what the action needs: the run is denied."""
-    if run.status in UNDECIDED and not _alert_is_over(draft, run, policy):
+def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError, since: datetime) -> Hold | None:
+    """The target has not been what the action needs since then: wait, or deny what no waiting changes.
+
+    It may be missing only for a moment, as when it is made anew; what lasts is told. In the middle of a
+    plan that has become stale: what was done is verified.
+    """
+    if run.status not in UNDECIDED or _alert_is_over(draft, run, policy):
+        return None
+    if error.lasting:
         cancel_waiting(draft, run, policy, outcome=Outcome.DENIED, reason=error.reason, detail=error.detail)
+        return None
+    if run.operation > 0:
+        why = f"stale after {run.operation} operations: {error.detail}"
+        verify(draft, run, reason=Reason.STALE_PLAN, why=why)
+        return None
+    lasted = draft.now - since
+    # What was told in an earlier life of the daemon is not told once more.
+    known = lasted >= TARGET_PATIENCE or run.hold_reason is error.reason
+    hold = Hold(
+        reason=error.reason if known else Reason.TARGET_UNCLEAR,
+        until=draft.now + min(max(lasted / 4, TARGET_RECHECK), TARGET_RECHECK_LONGEST),
+        detail=error.detail,
+    )
+    _hold(draft, run, policy, hold, ())
+    return hold
 
 
 def plan_unreadable(draft: Draft, run: Run, policy: Policy, detail: str) -> Hold:
@@ -102,7 +130,8 @@ def decide(
     if _alert_is_over(draft, run, policy):
         return None
     if planned is not None and not planned.operations:
-        plan_failed(draft, run, policy, TargetError(Reason.NO_TARGET, "the plan has no operation"))
+        empty = TargetError(Reason.NO_TARGET, "the plan has no operation", lasting=True)
+        plan_failed(draft, run, policy, empty, draft.now)
         return None
     if planned is not None and run.operation > 0 and _differs(draft, run, planned):
         why = f"stale after {run.operation} operations; now the plan would be: {planned.summary}"

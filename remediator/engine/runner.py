@@ -90,6 +90,8 @@ class Runner:
         self._ready = ready
         self._slots = slots
         self._hold_until: datetime | None = None
+        self._unclear_since: datetime | None = None
+        """Since when its target has been missing, or more than one."""
 
     async def drive(self) -> None:
         """Go on until the run has finished, or the daemon stops and the act under way is on the record."""
@@ -149,7 +151,12 @@ class Runner:
             planned = await setup.actions[step.action].plan(service, step.params, core.world)
         except TargetError as error:
             refused = error
-            await self._decide(lambda draft, run: acting.plan_failed(draft, run, setup.policy, refused))
+            since = self._unclear_since = self._unclear_since or core.clock.now()
+            self._note(
+                await self._decide(
+                    lambda draft, run: acting.plan_failed(draft, run, setup.policy, refused, since)
+                )
+            )
             return
         except WorldError as error:
             detail = str(error)
@@ -159,6 +166,7 @@ class Runner:
                 )
             )
             return
+        self._unclear_since = None
         if self._slots.locked():
             # What would not act now is held, denied or asked about at once, however long others act.
             facts = await read_facts(core, run, rule, service, planned.operations)

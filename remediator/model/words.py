@@ -119,6 +119,7 @@ class Reason(StrEnum):
     CHANGED_BY_OTHERS = "changed_by_others"
     UNCONFIRMED = "unconfirmed"  # the alert's last confirmation is too old
     MUTED = "muted"  # silenced or inhibited in Alertmanager
+    TARGET_UNCLEAR = "target_unclear"  # missing, or more than one, for a moment so far
     FACT_UNREADABLE = "fact_unreadable"
     WORLD_UNREADABLE = "world_unreadable"  # planning could not read what it needs
     STARTING = "starting"  # not reconciled since the start
@@ -127,7 +128,7 @@ class Reason(StrEnum):
     # approval
     SEVERITY_POLICY = "severity_policy"
     RULE_MODE = "rule_mode"
-    # denials and ends
+    # denials and ends; the two about targets also holds, where they may pass
     SHADOW = "shadow"
     NOT_ALLOWED = "not_allowed"  # neither labelled nor in the catalogue
     OWN_CONTAINER = "own_container"

@@ -117,13 +117,19 @@ ApplyResult = Applied | ActFailed | Unknown
 ProbeResult = Applied | NotApplied | Unknown
 
 
+MAY_PASS = frozenset({Reason.NO_TARGET, Reason.AMBIGUOUS_TARGET})
+"""Nothing there, or more than was meant: so it is for a moment in any deploy."""
+
+
 class TargetError(Exception):
     """A target could not be resolved to what an action needs; acting is out of the question."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, *, lasting: bool = False) -> None:
+        """`lasting`: no waiting will change it, though its reason is one that often passes."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.lasting = lasting or reason not in MAY_PASS
 
 
 class WorldError(Exception):

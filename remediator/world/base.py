@@ -265,7 +265,7 @@ class World:
         except KeyError:
             known = ", ".join(self.engines) or "none"
             raise TargetError(
-                Reason.NO_TARGET, f"no engine {name!r} is configured (there is: {known})"
+                Reason.NO_TARGET, f"no engine {name!r} is configured (there is: {known})", lasting=True
             ) from None
 
     def is_own(self, container_id: str) -> bool:

@@ -34,7 +34,8 @@ async def find_service(name: str, catalogue: Mapping[str, Service], world: World
         return catalogue[name]
     # The name may come from an alert's label, and engines take names as parts of a path.
     if not _NAME.fullmatch(name):
-        raise TargetError(Reason.NO_TARGET, f"{name[:60]!r} cannot be the name of a service")
+        wrong = f"{name[:60]!r} cannot be the name of a service"
+        raise TargetError(Reason.NO_TARGET, wrong, lasting=True)
     found: dict[Target, frozenset[str]] = {}
     async for target, ids in _named(name, world):
         # One Swarm is seen through each of its managers.
@@ -90,6 +91,8 @@ async def seen_containers(service: Service, world: World) -> list[Container]:
 async def swarm_service_of(service: Service, world: World) -> SwarmService:
     """The Swarm service of a service, to be acted on. Errors as for `containers_of`."""
     found = await seen_swarm_service(service, world)
+    if found.replicas == 0:
+        raise TargetError(Reason.NO_TARGET, f"the {_told(service.target)} has no tasks: it is scaled to 0")
     if world.own_container_id is not None:
         own = await world.engine(service.target.engine).container(world.own_container_id)
         if own is not None and own.labels.get(SWARM_SERVICE_ID) == found.id:
@@ -111,7 +114,7 @@ async def seen_swarm_service(service: Service, world: World) -> SwarmService:
 async def _containers(service: Service, world: World) -> list[Container]:
     target = service.target
     if target.kind is TargetKind.NONE:
-        raise TargetError(Reason.NO_TARGET, f"the service {service.name} has no containers")
+        raise TargetError(Reason.NO_TARGET, f"the service {service.name} has no containers", lasting=True)
     found = await world.engine(target.engine).containers(target)
     containers = sorted((c for c in found if not is_one_off(target, c.labels)), key=lambda c: c.name)
     if not containers and target.kind is not TargetKind.SWARM_SERVICE:

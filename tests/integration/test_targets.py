@@ -112,7 +112,7 @@ def test_a_compose_service_is_found_by_the_labels_alone(
     assert project.container(CART).attrs["State"]["StartedAt"] > before
 
 
-def test_what_is_not_allowed_not_there_or_not_one_is_refused(
+def test_what_is_not_allowed_is_refused_and_what_is_not_there_or_not_one_is_waited_for(
     start_daemon: Callable[..., Daemon],
     docker_engine: Engine,
     start_project: Callable[..., Project],
@@ -127,12 +127,10 @@ def test_what_is_not_allowed_not_there_or_not_one_is_refused(
     refusals = {
         unlabelled.name: ("not_allowed", "lacks the label remediator.enable=true"),
         SHOP: ("not_allowed", "lacks the label remediator.enable=true"),
-        CART: ("ambiguous_target", other.name),
-        "carts": ("ambiguous_target", project.name),
-        "nowhere": ("no_target", "nothing of that name"),
         "../../etc": ("no_target", "cannot be the name of a service"),
     }
-    for service in refusals:
+    waiting = {CART: other.name, "carts": project.name, "nowhere": "nothing of that name"}
+    for service in (*refusals, *waiting):
         fire(daemon, service=service)
     for service, (reason, told) in refusals.items():
         run = daemon.wait_finished(service=service)
@@ -140,6 +138,29 @@ def test_what_is_not_allowed_not_there_or_not_one_is_refused(
         assert told in run["detail"]
         assert daemon.run(run["id"])["attempts"] == []
     daemon.wait_metric("remediator_remediations_total", len(refusals), outcome="denied")
+    for service, told in waiting.items():
+        run = daemon.wait_run(service=service, status="held")
+        assert (run["hold_reason"], run["outcome"]) == ("target_unclear", None), service
+        assert told in run["hold_detail"]
+
+
+def test_a_container_that_is_missing_for_a_moment_is_waited_for(
+    start_daemon: Callable[..., Daemon], docker_engine: Engine, start_project: Callable[..., Project]
+) -> None:
+    project = start_project(CART)
+    only = rule("down", {"restart": {"timeout": "2s"}, "verify": HEALTHY}) | {
+        "guardrails": {"changed_by_others": "0s"}
+    }
+    target = {"compose_service": CART, "project": project.name}
+    daemon = start_daemon(rules=rules(only), engine=docker_engine, services={CART: {"target": target}})
+    project.container(CART).remove(force=True)
+    fire(daemon, service=CART)
+    daemon.wait_run(service=CART, status="held", hold_reason="target_unclear")
+
+    project.compose.up(CART)
+    daemon.wait_run(service=CART, status="verifying")
+    resolve(daemon, service=CART)
+    assert daemon.wait_finished()["outcome"] == "succeeded"
 
 
 def test_an_alert_that_names_no_service_is_refused(start_daemon: Callable[..., Daemon]) -> None:

@@ -136,14 +136,46 @@ async def test_an_engine_that_never_answers_is_given_up_and_asked_what_happened(
 async def test_a_target_that_vanishes_before_the_act(build: Callable[..., House]) -> None:
     async with build(rules()) as house:
         slow_facts(house, 5)
-        await house.fire()
+        mark = await house.fire()
         await house.wait(seconds=4)
         house.docker.remove_by_hand("app-web-1")
-        run = await house.finished()
-        assert house.docker.restarts == []
         # Somebody's hand on it is seen first; then there is nothing left to act on.
-        assert (run.outcome, run.reason) == ("denied", "no_target")
-        await house.until(lambda: "denied" in house.inbox.kinds)
+        await house.held(Reason.NO_TARGET, within=15 * MINUTE)
+        await house.until(lambda: house.inbox.kinds == ["held", "held"])
+        await house.resolve(mark)
+        run = await house.finished()
+        assert (run.outcome, run.reason) == ("cancelled", "resolved")
+        assert house.docker.restarts == []
+
+
+async def test_a_target_that_is_missing_for_a_while_is_waited_for(build: Callable[..., House]) -> None:
+    """As when Compose makes a container anew while its alert fires."""
+    async with build(rules(rule(guardrails="changed_by_others: 0s"))) as house:
+        house.docker.remove_by_hand("app-web-1")
+        mark = await house.fire()
+        await house.held(Reason.TARGET_UNCLEAR)
+        await house.wait(seconds=40)
+        assert house.inbox.taken == [], "so it is for a moment in any deploy"
+        house.docker.add_compose_service("web", health_check=True)
+        await house.until(lambda: house.docker.restarts, within=timedelta(seconds=20))
+        await house.resolve(mark)
+        assert (await house.finished()).outcome == "succeeded"
+
+
+async def test_a_target_that_stays_missing_is_told_once(build: Callable[..., House]) -> None:
+    async with build(rules(rule(guardrails="changed_by_others: 0s"))) as house:
+        house.docker.remove_by_hand("app-web-1")
+        mark = await house.fire()
+        await house.held(Reason.NO_TARGET, within=2 * MINUTE)
+        await house.until(lambda: house.inbox.kinds == ["held"])
+        await house.wait(hours=1)
+        await house.crash()
+        await house.start()
+        await house.wait(hours=3)
+        assert house.inbox.kinds == ["held"]
+        assert house.kinds().count("run.held") == 2
+        await house.resolve(mark)
+        assert (await house.finished()).reason == "resolved"
 
 
 async def test_a_target_that_vanishes_between_the_intent_and_the_act(build: Callable[..., House]) -> None:

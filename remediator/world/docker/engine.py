@@ -79,7 +79,8 @@ class DockerEngine:
         if target.kind is TargetKind.NONE:
             return []
         if not target.name:
-            raise TargetError(Reason.NO_TARGET, f"a target of the kind {target.kind} without a name")
+            wrong = f"a target of the kind {target.kind} without a name"
+            raise TargetError(Reason.NO_TARGET, wrong, lasting=True)
         return await self._read(lambda call: questions.containers(call, target))
 
     async def container(self, container_id: str) -> Container | None:

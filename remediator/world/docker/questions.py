@@ -69,7 +69,8 @@ def containers(call: Call, target: Target) -> list[Container]:
         case TargetKind.LABEL:
             key, equals, value = target.name.partition("=")
             if not key or not equals:
-                raise TargetError(Reason.NO_TARGET, f"the label {target.name!r} is not of the form key=value")
+                wrong = f"the label {target.name!r} is not of the form key=value"
+                raise TargetError(Reason.NO_TARGET, wrong, lasting=True)
             return _labelled(call, {key: value})
         case TargetKind.NONE:
             return []

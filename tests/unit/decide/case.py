@@ -233,11 +233,20 @@ class Case:
         ]
 
     def cannot_plan(
-        self, run: Run | None = None, reason: Reason = Reason.NO_TARGET, detail: str = "no such thing"
+        self,
+        run: Run | None = None,
+        reason: Reason = Reason.NO_TARGET,
+        detail: str = "no such thing",
+        *,
+        lasts: timedelta = timedelta(0),
+        lasting: bool = False,
     ) -> None:
+        """The target is not there, and has not been for so long."""
+        run = self.again(run or self.run)
         with self.deciding() as draft:
-            error = TargetError(reason, detail)
-            acting.plan_failed(draft, self.again(run or self.run), self.policy, error)
+            error = TargetError(reason, detail, lasting=lasting)
+            hold = acting.plan_failed(draft, run, self.policy, error, self.now - lasts)
+        self.look_at[run.id] = hold.until if hold else None
 
     def cannot_read(self, run: Run | None = None, detail: str = "the engine is down") -> Hold:
         run = self.again(run or self.run)

@@ -239,13 +239,56 @@ def test_a_spent_budget_is_told() -> None:
 # Plans that cannot be made
 
 
-def test_a_target_that_does_not_resolve_denies_the_run_and_tells() -> None:
+@pytest.mark.parametrize(
+    ("reason", "lasting"),
+    [
+        (Reason.NOT_ALLOWED, False),
+        (Reason.OWN_CONTAINER, False),
+        (Reason.INVALID_PARAMS, False),
+        (Reason.NO_TARGET, True),
+    ],
+)
+def test_what_no_waiting_changes_denies_the_run_and_tells(reason: Reason, lasting: bool) -> None:
     case = Case()
     case.fire()
-    case.cannot_plan(reason=Reason.AMBIGUOUS_TARGET, detail="two containers are named web")
-    assert (case.run.outcome, case.run.reason) == (Outcome.DENIED, Reason.AMBIGUOUS_TARGET)
+    case.cannot_plan(reason=reason, detail="web may not be touched", lasting=lasting)
+    assert (case.run.outcome, case.run.reason) == (Outcome.DENIED, reason)
     assert [m.kind for m in case.told()] == ["denied"]
     assert case.incident.open
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_TARGET, Reason.AMBIGUOUS_TARGET])
+def test_a_target_that_is_missing_for_a_moment_is_waited_for_and_nobody_is_told(reason: Reason) -> None:
+    case = Case()
+    case.fire()
+    case.cannot_plan(reason=reason)
+    assert (case.run.status, case.run.hold_reason) == (RunStatus.HELD, Reason.TARGET_UNCLEAR)
+    assert case.look_at[case.run.id] == case.now + timedelta(seconds=15)
+    case.after(timedelta(seconds=59)).cannot_plan(reason=reason, lasts=timedelta(seconds=59))
+    assert case.run.hold_reason is Reason.TARGET_UNCLEAR
+    assert case.kinds.count("run.held") == 1
+    assert case.told() == []
+    case.decide()
+    assert case.run.status is RunStatus.ACTING
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_TARGET, Reason.AMBIGUOUS_TARGET])
+def test_a_target_that_stays_missing_is_told_once_and_looked_for_less_often(reason: Reason) -> None:
+    case = Case()
+    case.fire()
+    pauses = []
+    for lasts in (0, 1, 4, 60, 600):
+        case.cannot_plan(reason=reason, lasts=minutes(lasts))
+        look_at = case.look_at[case.run.id]
+        assert look_at is not None
+        pauses.append((look_at - case.now).total_seconds())
+    assert pauses == [15, 15, 60, 300, 300]
+    assert case.run.hold_reason is reason
+    assert [m.payload["reason"] for m in case.told("held")] == [reason]
+    case.cannot_plan(reason=reason)
+    assert case.run.hold_reason is reason, "a start of the daemon is no news"
+    case.resolve()
+    assert (case.run.outcome, case.run.reason) == (Outcome.CANCELLED, Reason.RESOLVED)
 
 
 def test_an_empty_plan_is_an_error_never_everything() -> None:

@@ -7,7 +7,7 @@ import pytest
 from remediator.model.plan import Operation, PlanSpec
 from remediator.model.rule import Budget, Guards
 from remediator.model.run import Attempt
-from remediator.model.words import Mode, Outcome, RunStatus
+from remediator.model.words import Mode, Outcome, Reason, RunStatus
 from tests.unit.decide.case import Case, a_plan, a_rule, minutes, reloaded
 
 
@@ -85,6 +85,15 @@ def test_a_target_that_is_gone_in_the_middle_verifies_what_was_done() -> None:
     case = acting("web-1", "web-2", steps=2)
     case.report()
     case.cannot_plan()
+    assert (case.run.status, case.events[-1].data["reason"]) == (RunStatus.VERIFYING, Reason.STALE_PLAN)
+    case.verdict(Outcome.FAILED)
+    assert (case.run.status, case.run.step) == (RunStatus.PLANNING, 1)
+
+
+def test_a_target_that_may_not_be_touched_any_more_is_verified_and_ends_it() -> None:
+    case = acting("web-1", "web-2", steps=2)
+    case.report()
+    case.cannot_plan(reason=Reason.NOT_ALLOWED)
     assert case.run.status is RunStatus.VERIFYING
     case.verdict(Outcome.FAILED)
     assert case.run.outcome is Outcome.FAILED

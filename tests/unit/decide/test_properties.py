@@ -19,7 +19,7 @@ from remediator.decide.intake import RECONCILE, WEBHOOK
 from remediator.decide.policy import Policy, SeverityPolicy
 from remediator.model.rule import Budget, Guards
 from remediator.model.run import Approval, Attempt, Incident, Lock, Run, Timer
-from remediator.model.words import ApprovalStatus, IncidentStatus, Mode, Outcome, RunStatus, Severity
+from remediator.model.words import ApprovalStatus, IncidentStatus, Mode, Outcome, Reason, RunStatus, Severity
 from remediator.model.world import ActFailed, Applied, NotApplied, ObjectChange, Unknown
 from tests.unit.decide.case import Case, a_plan, a_rule, minutes, reloaded
 
@@ -131,7 +131,12 @@ class Storm:
 
     def it_is_not_planned(self, run: Run) -> None:
         case = self.case
-        self.draw(*[case.cannot_read] * 3, *[case.triage] * 3, case.cannot_plan, case.lose_rule)(run)
+        absent = (self.it_has_no_target, self.it_has_no_target, case.lose_rule)
+        self.draw(*[case.cannot_read] * 3, *[case.triage] * 3, *absent)(run)
+
+    def it_has_no_target(self, run: Run) -> None:
+        reason = self.draw(Reason.NO_TARGET, Reason.AMBIGUOUS_TARGET, Reason.NOT_ALLOWED)
+        self.case.cannot_plan(run, reason, lasts=timedelta(seconds=self.draw(0, 61)))
 
     def people_answer(self, run: Run) -> None:
         (asked,) = [a for a in self.case.pending() if a.run_id == run.id]

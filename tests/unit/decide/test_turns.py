@@ -81,6 +81,13 @@ def freed(case: Case, runs: list[Run]) -> None:
 def test_a_turn_that_ends_in_a_denial_is_passed_on() -> None:
     case, runs = in_line()
     freed(case, runs)
+    case.cannot_plan(runs[1], Reason.NOT_ALLOWED)
+    assert case.again(runs[2]).status is RunStatus.PLANNING
+
+
+def test_a_turn_of_one_whose_target_is_missing_is_passed_on() -> None:
+    case, runs = in_line()
+    freed(case, runs)
     case.cannot_plan(runs[1])
     assert case.again(runs[2]).status is RunStatus.PLANNING
 

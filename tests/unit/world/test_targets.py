@@ -200,6 +200,36 @@ async def test_a_swarm_service_needs_the_label_too(world: SimulatedWorld) -> Non
         assert caught.value.reason is Reason.NOT_ALLOWED
 
 
+async def test_a_swarm_service_without_tasks_is_no_target(world: SimulatedWorld) -> None:
+    world.docker.add_swarm_service("web", replicas=0)
+    with pytest.raises(TargetError, match="has no tasks: it is scaled to 0") as caught:
+        await swarm_service_of(SWARM, world)
+    assert caught.value.reason is Reason.NO_TARGET
+    assert (await seen_swarm_service(SWARM, world)).replicas == 0
+
+
+async def test_what_no_waiting_changes_is_told_from_what_may_pass(world: SimulatedWorld) -> None:
+    world.docker.add_container("web")
+    world.docker.add_compose_service("twice", project="a")
+    world.docker.add_compose_service("twice", project="b")
+    elsewhere = Service(name="web", target=Target(kind=TargetKind.CONTAINER, name="web", engine="other"))
+    lasting = {}
+    for what, look in {
+        "no name": find_service("../../etc", {}, world),
+        "nothing of that name": find_service("wep", {}, world),
+        "two": find_service("twice", {}, world),
+        "gone": containers_of(COMPOSE, world),
+        "no containers": containers_of(BARE, world),
+        "no such engine": containers_of(elsewhere, world),
+        "not allowed": containers_of(uncatalogued(WEB), world),
+    }.items():
+        with pytest.raises(TargetError) as caught:
+            await look
+        lasting[what] = caught.value.lasting
+    may_pass = {what for what, lasts in lasting.items() if not lasts}
+    assert may_pass == {"nothing of that name", "two", "gone"}
+
+
 @pytest.mark.parametrize("length", [64, 12])
 async def test_the_daemons_own_container_is_refused_whatever_allows_it(
     world: SimulatedWorld, length: int

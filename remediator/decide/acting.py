@@ -98,7 +98,7 @@ def rule_gone(draft: Draft, run: Run, policy: Policy, detail: str = "") -> None:
 
 def alerts_wanted(rule: Rule) -> int:
     """How many of a run's alerts have to be read from the store to judge by this rule."""
-    return ALERTS if rule.severity is None else 0
+    return ALERTS if rule.severity is None or rule.firing_for is not None else 0
 
 
 def decide(
@@ -111,6 +111,7 @@ def decide(
     elsewhere: list[Attempt],
     planned: PlanSpec | None,
     alerts: Sequence[Episode] = (),
+    alerts_of_incident: int = 0,
     *,
     may_begin: bool = True,
 ) -> Judgement | None:
@@ -119,7 +120,9 @@ def decide(
     `planned` is the fresh plan of the present step. In the middle of a plan it tells whether the rest
     still stands: where it differs, nothing more is done, and what was done is verified. None goes on
     with the stored plan unseen. `alerts` are the oldest of the run's alerts that fire, up to as many as
-    `alerts_wanted` says. Without `may_begin`, what is allowed is left for later.
+    `alerts_wanted` says, and `alerts_of_incident` counts those of the incident up to what the rule wants;
+    the snapshot has the open incidents of the services in `unless_open`. Without `may_begin`, what is
+    allowed is left for later.
 
     Returns None when there was nothing to judge: the run waits for no decision, its alert is over, or
     its plan is stale.
@@ -148,7 +151,13 @@ def decide(
         operations=operations,
         policy=policy,
         world=world,
-        stored=_stored_facts(draft, run, plan, history, elsewhere, alerts),
+        stored=replace(
+            _stored_facts(draft, run, plan, history, elsewhere, alerts),
+            alerts_of_incident=alerts_of_incident,
+            others_open=tuple(
+                i for i in draft.snapshot.all(Incident) if i.open and i.service in rule.unless_open
+            ),
+        ),
         unclassified=not run.by_hand
         and bool(alerts)
         and all(classify(draft, alert.labels, rule).by == NOTHING for alert in alerts),

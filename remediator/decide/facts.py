@@ -79,6 +79,10 @@ class StoredFacts:
     """What people said to it."""
     alerts: tuple[Episode, ...] = ()
     """The oldest of the run's alerts that fire, as far as the rule makes them matter."""
+    alerts_of_incident: int = 0
+    """How many alerts of the incident fire; counted up to what the rule wants."""
+    others_open: tuple[Incident, ...] = ()
+    """Open incidents of services that the rule wants to be well."""
 
     def told(self) -> Json:
         """The facts as they are recorded with the decision; of a long history its end."""
@@ -94,6 +98,8 @@ class StoredFacts:
                 {"alert": e.name, "fingerprint": e.fingerprint, "starts_at": e.starts_at.isoformat()}
                 for e in self.alerts
             ],
+            "alerts_of_incident": self.alerts_of_incident,
+            "others_open": [{"incident": i.id, "service": i.service} for i in self.others_open],
             "acts_known": len(self.history),
             "acts": [
                 {

@@ -36,10 +36,15 @@ def service_of(alert: Alert, rule: Rule | None) -> str | None:
     return (rule.service if rule else None) or alert.labels.get("service") or None
 
 
+def service_key(service: str) -> str:
+    """The correlation key of a service's incidents."""
+    return f"service:{service}"
+
+
 def correlation_key(alert: Alert, rule: Rule | None) -> str:
     """What alerts of one incident share: the service, or failing that the alert itself."""
     service = service_of(alert, rule)
-    return f"service:{service}" if service else f"alert:{alert.fingerprint}"
+    return service_key(service) if service else f"alert:{alert.fingerprint}"
 
 
 def take_in(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import structlog
 
 from remediator.decide import acting, asking, outcomes
+from remediator.decide.intake import service_key
 from remediator.engine import looking
 from remediator.engine.core import wait_for
 from remediator.engine.facts import STALE, read_facts
@@ -212,8 +213,20 @@ class Runner:
             elsewhere = transaction.at_work_on({o.object_id for o in planned.operations}, but=number)
             wanted = acting.alerts_wanted(rule)
             alerts = transaction.firing_of(run.incident_id, run.rule, wanted) if wanted else []
+            least = rule.when.alerts
+            firing = transaction.count_firing(run.incident_id, least) if least else 0
             judgement = acting.decide(
-                draft, run, rule, policy, facts, history, elsewhere, planned, alerts, may_begin=may_begin
+                draft,
+                run,
+                rule,
+                policy,
+                facts,
+                history,
+                elsewhere,
+                planned,
+                alerts,
+                firing,
+                may_begin=may_begin,
             )
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:
@@ -225,7 +238,9 @@ class Runner:
             [sighting.fingerprint for sighting in facts.sightings if sighting.state == "absent"],
             lambda draft, run: acting.close_what_is_gone(draft, run, policy, facts),
         )
-        hold, begun = await core.decide(decision, fingerprints=gone, runs=[number])
+        hold, begun = await core.decide(
+            decision, fingerprints=gone, keys=[service_key(s) for s in rule.unless_open], runs=[number]
+        )
         self._note(hold)
         return begun
 

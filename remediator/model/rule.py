@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from remediator.model.duration import format_duration
+from remediator.model.hours import When
 from remediator.model.words import IncidentType, Json, Mode, Severity
 
 
@@ -90,6 +91,11 @@ class Rule:
     triage: tuple[TriageStep, ...] = ()
     steps: tuple[Step, ...]
     guards: Guards = Guards()
+    firing_for: timedelta | None = None
+    """How long an alert must have fired before anything is done."""
+    when: When = field(default_factory=When)
+    unless_open: tuple[str, ...] = ()
+    """Services of which no incident may be open."""
     escalate: str | None = None
     owner: str | None = None
     """Who keeps the rule; told to those whom it calls."""

@@ -125,6 +125,10 @@ class Reason(StrEnum):
     STARTING = "starting"  # not reconciled since the start
     DRAINING = "draining"
     STALE_PLAN = "stale_plan"
+    NOT_FIRING_LONG = "not_firing_long"  # not for as long as the rule wants
+    OUTSIDE_HOURS = "outside_hours"  # the rule is muted, or not active, at this time
+    TOO_FEW_ALERTS = "too_few_alerts"
+    OTHER_INCIDENT_OPEN = "other_incident_open"
     # approval
     SEVERITY_POLICY = "severity_policy"
     RULE_MODE = "rule_mode"

@@ -3,7 +3,7 @@
 Steps and triage name actions and checks, so their models are made for the registries at hand.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
@@ -25,13 +25,16 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from remediator.model.duration import Duration
+from remediator.model.hours import When
 from remediator.model.rule import Guards, VerifySpec
 from remediator.model.service import Service, TargetKind
 from remediator.model.words import IncidentType, Mode, Severity
 from remediator.reading.fields import BudgetText, Name, Positive, Text
 from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
-from remediator.rules.matchers import Matcher, MatcherError, parse_matchers
+from remediator.rules.conditions import Conditions
+from remediator.rules.conditions import when as conditions
+from remediator.rules.selecting import ClassEntry, Selecting, match_everything
 from remediator.rules.templates import Template, TemplateError, is_template
 
 VERSION = 1
@@ -59,13 +62,6 @@ class Verb(Protocol):
 Verbs = Mapping[str, Verb]
 
 
-def _matchers(value: str, _: ValidationInfo) -> tuple[Matcher, ...]:
-    try:
-        return parse_matchers(value)
-    except MatcherError as error:
-        raise mistaken(Mistake(error.message, offset=error.column - 1)) from None
-
-
 def _known_service(name: str, info: ValidationInfo) -> str:
     if is_template(name):
         try:
@@ -75,6 +71,10 @@ def _known_service(name: str, info: ValidationInfo) -> str:
         return name
     if "${" in name:
         raise ValueError("a template is written {{ labels.NAME }}")
+    return _in_catalogue(name, info)
+
+
+def _in_catalogue(name: str, info: ValidationInfo) -> str:
     services: Mapping[str, Service] = info.context["services"] if info.context else {}
     if name not in services:
         hint = did_you_mean(name, services)
@@ -98,16 +98,6 @@ def _web_address(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("credentials do not belong into a URL that people are told")
     return text
-
-
-def _flat(block: Iterable[tuple[Matcher, ...]]) -> tuple[Matcher, ...]:
-    return tuple(matcher for text in block for matcher in text)
-
-
-def _match_everything(matchers: Iterable[Matcher], blocks: Sequence[Iterable[Matcher]]) -> bool:
-    """Whether matchers and blocks ask for no label at all."""
-    asked = [matchers] if not blocks else [(*matchers, *block) for block in blocks]
-    return any(all(matcher.matches({}) for matcher in block) for block in asked)
 
 
 class Guardrails(Strict):
@@ -193,35 +183,6 @@ class OneCheck(OneVerb):
     KEYS_ARE = "check"
 
 
-_Block = tuple[Annotated[tuple[Matcher, ...], ReadAs(Text, _matchers)], ...]
-"""Texts with one matcher or several each; all must hold."""
-
-
-class Selecting(Strict):
-    """Which alerts a rule is for, and when it is tried."""
-
-    name: Name = Field(description="Unique in all files; metrics and the record carry it.")
-    match: _Block = Field(default=(), description="Matchers in Alertmanager's grammar. All must hold.")
-    any: tuple[Annotated[_Block, Field(min_length=1)], ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Several lists of matchers: all of one list must hold, and all of `match`.",
-    )
-    priority: int = Field(
-        default=0, ge=-1000, le=1000, description="Rules with a higher one are tried first."
-    )
-
-    @property
-    def matchers(self) -> tuple[Matcher, ...]:
-        """All that must hold."""
-        return _flat(self.match)
-
-    @property
-    def blocks(self) -> tuple[tuple[Matcher, ...], ...]:
-        """If there are any, all of one of them must hold, too."""
-        return tuple(map(_flat, self.any or ()))
-
-
 class Shared(Strict):
     """What a rule may say of itself, or its group for all of its rules."""
 
@@ -252,9 +213,18 @@ class Defaults(Shared):
 class RuleEntry(Shared, Selecting):
     """A remediation for a kind of alert."""
 
-    LATER = frozenset({"escalate", "expires", "for", "inhibit", "on_failure", "unless_open", "until", "when"})
+    LATER = frozenset({"escalate", "expires", "inhibit", "on_failure", "until"})
 
     steps: tuple[OneAction, ...] = Field(min_length=1, description="The ladder: what to do, in this order.")
+    firing_for: Positive | None = Field(
+        default=None, alias="for", description="How long an alert must have fired before anything is done."
+    )
+    when: Annotated[When, ReadAs(Conditions, conditions)] = Field(
+        default_factory=When, description="What must hold before anything is done."
+    )
+    unless_open: tuple[Annotated[Text, AfterValidator(_in_catalogue)], ...] = Field(
+        default=(), description="Services of which no incident may be open: runs wait for their end."
+    )
     runbook_url: Annotated[Text, AfterValidator(_web_address)] | None = Field(
         default=None, description="Where people read what to do by hand; messages tell it."
     )
@@ -283,9 +253,12 @@ class RuleEntry(Shared, Selecting):
     def _make_sense(self, info: ValidationInfo) -> None:
         mistakes = []
         named = self.service is not None and not is_template(self.service)
-        if not named and _match_everything(self.matchers, self.blocks):
+        if not named and match_everything(self.matchers, self.blocks):
             message = "this rule matches every alert and names no service: add a matcher or a service"
             mistakes.append(Mistake(message, at=("match",)))
+        if self.service in self.unless_open:
+            message = "an incident of the rule's own service is always open when it is to act"
+            mistakes.append(Mistake(message, at=("unless_open", self.unless_open.index(self.service))))
         service = info.context["services"].get(self.service) if info.context else None
         if service is not None and service.target.kind is TargetKind.NONE:
             mistakes += self._need_containers(service)
@@ -328,19 +301,6 @@ class Group(Strict):
         defaults: Defaults | None = read(written)
         known["defaults"] = defaults
         return defaults
-
-
-class ClassEntry(Strict):
-    """How bad the alerts are that match, and of which kind."""
-
-    match: Annotated[_Block, Field(min_length=1, description="All must hold.")]
-    severity: Severity
-    type: IncidentType | None = None
-
-    @property
-    def matchers(self) -> tuple[Matcher, ...]:
-        """All that must hold."""
-        return _flat(self.match)
 
 
 class RuleFile(Strict):

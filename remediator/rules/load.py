@@ -151,6 +151,9 @@ def _rule(entry: RuleEntry, group: str, source: str) -> Rule:
             for step, (name, params) in zip(entry.steps, map(OneVerb.verb, entry.steps), strict=True)
         ),
         guards=entry.guardrails,
+        firing_for=entry.firing_for,
+        when=entry.when,
+        unless_open=entry.unless_open,
         owner=entry.owner,
         runbook_url=entry.runbook_url,
     )

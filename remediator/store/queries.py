@@ -77,6 +77,14 @@ _FIRING_OF = Query(
         .limit(param("limit")),
     ),
 )
+_SOME_FIRING = (
+    select(_EPISODES.c.id)
+    .where(_EPISODES.c.incident_id == param("incident"), FIRING)
+    .with_hint(_EPISODES, "INDEXED BY firing_episodes_of_incident", "sqlite")
+    .limit(param("most"))
+    .subquery()
+)
+_COUNT_FIRING = Statement(select(func.count()).select_from(_SOME_FIRING))
 _HISTORY = Query(
     Attempt,
     select(_ATTEMPTS)
@@ -195,6 +203,11 @@ class Reader(Listings):
     def firing_of(self, incident: int, rule: str, limit: int) -> list[Episode]:
         """The open episodes of an incident for which a rule is used, oldest first."""
         return _FIRING_OF.all(self._connection, incident=incident, rule=rule, limit=limit)
+
+    def count_firing(self, incident: int, most: int) -> int:
+        """How many episodes of an incident are open; `most` where there are that many or more."""
+        ((count,),) = _COUNT_FIRING.run(self._connection, incident=incident, most=most)
+        return int(count)
 
     def history(self, service: str, since: datetime) -> list[Attempt]:
         """The attempts on a service with an intent at or after `since`, oldest first."""

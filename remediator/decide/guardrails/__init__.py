@@ -15,10 +15,13 @@ from remediator.decide.guardrails import (
     budget,
     changed_by_others,
     cooldown,
+    firing_for,
     lock,
     paused,
     readiness,
     shadow,
+    unless_open,
+    when,
 )
 from remediator.model.verdict import Hold, Verdict, strength, word
 from remediator.model.words import Json
@@ -30,6 +33,9 @@ STAGES: dict[str, Stage] = {
     "paused": paused.judge,
     "readiness": readiness.judge,
     "alert_state": alert_state.judge,
+    "firing_for": firing_for.judge,
+    "when": when.judge,
+    "unless_open": unless_open.judge,
     "changed_by_others": changed_by_others.judge,
     "lock": lock.judge,
     "cooldown": cooldown.judge,

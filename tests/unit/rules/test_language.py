@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from remediator.model.hours import Hours, When
 from remediator.model.rule import Budget, Classification, Guards, Rule, TriageStep
 from remediator.model.words import IncidentType, Mode, Severity
 from remediator.rules.load import rules_schema
@@ -248,6 +249,66 @@ def test_the_version_of_all_rules_is_that_of_the_table_too(tmp_path: Path) -> No
     assert len(versions) == 4
 
 
+# Conditions
+
+CONDITIONS = """\
+groups:
+  - name: g
+    rules:
+      - name: r
+        match: [a=b]
+        service: robo-rlhf
+        for: 10m
+        when:
+          active:
+            - weekdays: ['monday:friday', Sunday]
+              times: [{start_time: '09:00', end_time: '17:30'}, {start_time: '23:00', end_time: '24:00'}]
+              location: Europe/Berlin
+            - months: ['may:august', '12']
+              days_of_month: ['1:5', '-3:-1', '28:-1']
+              years: ['2026:2028', '2030']
+          mute: [{weekdays: [saturday]}]
+          alerts: 3
+        unless_open: [redis, wandb]
+        steps: [restart: ]
+"""
+
+
+def test_conditions_are_read(tmp_path: Path) -> None:
+    rule = rule_of(loaded(tmp_path, CONDITIONS), "r")
+    assert rule.firing_for == timedelta(minutes=10)
+    assert rule.unless_open == ("redis", "wandb")
+    assert rule.when == When(
+        active=(
+            Hours(weekdays=((1, 5), (0, 0)), times=((540, 1050), (1380, 1440)), location="Europe/Berlin"),
+            Hours(
+                months=((5, 8), (12, 12)),
+                days_of_month=((1, 5), (-3, -1), (28, -1)),
+                years=((2026, 2028), (2030, 2030)),
+            ),
+        ),
+        mute=(Hours(weekdays=((6, 6),)),),
+        alerts=3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("for: 10m", "for: 11m"),
+        ("'09:00'", "'09:01'"),
+        ("Berlin", "London"),
+        ("[saturday]", "[sunday]"),
+        ("alerts: 3", "alerts: 4"),
+        ("[redis, wandb]", "[redis]"),
+    ],
+)
+def test_conditions_are_part_of_what_a_rule_means(tmp_path: Path, before: str, after: str) -> None:
+    assert before in CONDITIONS
+    changed = loaded(tmp_path, CONDITIONS.replace(before, after))
+    assert rule_of(changed, "r").version != rule_of(loaded(tmp_path, CONDITIONS), "r").version
+
+
 # The schema
 
 
@@ -255,6 +316,7 @@ def test_the_schema_accepts_all_this(tmp_path: Path) -> None:
     schema = rules_schema(ACTIONS, CHECKS)
     jsonschema.validate(yaml.safe_load(GROUPED), schema)
     jsonschema.validate(yaml.safe_load(TABLE), schema)
+    jsonschema.validate(yaml.safe_load(CONDITIONS), schema)
     more = f"priority: 5, owner: x, runbook_url: 'http://y', {BLOCKS}"
     jsonschema.validate(yaml.safe_load(rule_file(tmp_path, minimal(more=more)).read_text()), schema)
 

@@ -96,6 +96,20 @@ async def test_the_open_episodes_of_a_run_come_oldest_first_and_no_more_than_ask
     assert ids(await store.read(lambda reader: reader.firing_of(1, "web-down", 2))) == [1, 2]
 
 
+async def test_the_open_episodes_of_an_incident_are_counted_up_to_what_is_asked_for(store: Store) -> None:
+    await put(
+        store,
+        episode(1, "a"),
+        episode(2, "b", rule="web-slow"),
+        episode(3, "c", rule=None),
+        episode(4, "d", incident_id=2),
+        episode(5, "e", status=EpisodeStatus.RESOLVED),
+    )
+    counted = [await store.read(lambda reader, most=most: reader.count_firing(1, most)) for most in (2, 3, 9)]
+    assert counted == [2, 3, 3]
+    assert await store.read(lambda reader: reader.count_firing(7, 5)) == 0
+
+
 async def test_the_history_of_a_service_begins_where_it_is_asked_for(store: Store) -> None:
     times = [NOON - MINUTE, NOON, NOON + MINUTE]
     await put(store, *[attempt(n, intent_at=at) for n, at in enumerate(times)], attempt(9, service="other"))

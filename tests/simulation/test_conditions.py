@@ -1,0 +1,105 @@
+"""Rules that wait for more than an alert, take the service from its labels, or do not know how bad it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remediator.model.words import Reason
+from tests.simulation.given import rule, rules
+from tests.simulation.house import MINUTE, House
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.looptime(noop_cycles=0)
+
+SOON = timedelta(seconds=20)
+TEMPLATED = """
+groups:
+  - name: house
+    rules:
+      - name: web-down
+        match: [alertname=Down]
+        severity: P1
+        service: "{{ labels.app }}"
+        steps: [restart: ]
+"""
+UNCLASSIFIED = TEMPLATED.replace("        severity: P1\n", "").replace("{{ labels.app }}", "web")
+
+
+async def test_a_rule_waits_until_the_alert_has_fired_for_so_long(build: Callable[..., House]) -> None:
+    async with build(rules(rule(more="for: 5m"))) as house:
+        await house.fire()
+        await house.held(Reason.NOT_FIRING_LONG)
+        await house.until(lambda: house.docker.restarts)
+        assert 5 * MINUTE <= house.clock.now() - house.begun <= 5 * MINUTE + SOON
+
+
+async def test_what_ends_before_is_never_acted_on(build: Callable[..., House]) -> None:
+    async with build(rules(rule(more="for: 5m"))) as house:
+        mark = await house.fire()
+        await house.wait(minutes=4)
+        await house.resolve(mark)
+        assert (await house.finished()).reason == "resolved"
+        assert house.docker.restarts == []
+
+
+async def test_a_rule_waits_for_the_end_of_another_services_incident(build: Callable[..., House]) -> None:
+    async with build(rules(rule(more="unless_open: [db]")), services=("web", "db")) as house:
+        ill = await house.fire("db", "Slow")
+        await house.fire()
+        run = await house.held(Reason.OTHER_INCIDENT_OPEN)
+        assert "of db is open" in str(run.hold_detail)
+        await house.wait(hours=1)
+        assert house.docker.restarts == []
+        await house.resolve(ill)
+        await house.until(lambda: house.docker.restarts, within=SOON)
+
+
+async def test_a_rule_waits_for_enough_alerts_of_the_incident(build: Callable[..., House]) -> None:
+    async with build(rules(rule(more="when: {alerts: 2}"))) as house:
+        await house.fire()
+        await house.held(Reason.TOO_FEW_ALERTS)
+        await house.wait(hours=1)
+        assert house.docker.restarts == []
+        await house.fire(alert="Slow")
+        await house.until(lambda: house.docker.restarts, within=SOON)
+
+
+async def test_a_rule_waits_for_its_hours(build: Callable[..., House]) -> None:
+    never = "when: {active: [{years: ['1999']}]}"
+    async with build(rules(rule(more=never))) as house:
+        await house.fire()
+        await house.held(Reason.OUTSIDE_HOURS)
+        await house.wait(hours=1)
+        assert house.docker.restarts == []
+        house.write(rules(rule()))
+        await house.desk.reload("alice")
+        await house.until(lambda: house.docker.restarts, within=SOON)
+
+
+async def test_a_template_names_the_service_that_is_mended(build: Callable[..., House]) -> None:
+    async with build(TEMPLATED.replace("labels.app", "labels.service")) as house:
+        house.watch()
+        house.docker.crash("app-web-1")
+        assert (await house.finished()).outcome == "succeeded"
+
+
+async def test_what_nothing_classifies_is_only_decided_and_recorded(build: Callable[..., House]) -> None:
+    async with build(UNCLASSIFIED) as house:
+        await house.fire()
+        run = await house.finished()
+        assert (run.outcome, run.plan_id is not None) == ("shadow", True)
+        assert house.docker.restarts == []
+
+
+async def test_what_the_table_classifies_is_acted_on(build: Callable[..., House]) -> None:
+    table = "classification: [{match: [alertname=Down], severity: P2, type: infrastructure}]"
+    async with build(table + UNCLASSIFIED) as house:
+        await house.fire()
+        await house.until(lambda: house.docker.restarts)
+        (incident,) = house.incidents()
+        assert (incident.severity, incident.type) == ("P2", "infrastructure")

@@ -35,6 +35,7 @@ _HEADLINES = {
 _ADVICE = {
     "approval_wanted": 'Decide: remediator approve {approval}, or: remediator deny {approval} --reason "..."',
     "approval_expired": "Nothing was done. While the alert fires, people are asked again.",
+    "expired": "Nothing was done. If it is still wanted: remediator run {rule} --service {service}",
     "failed": "Nothing more is tried for it by itself. See: remediator runs {run}",
     "held": "It goes on by itself when the reason ends. To stop it: remediator cancel {run}",
     "inconclusive": "Nothing more is tried for it by itself. See: remediator runs {run}",

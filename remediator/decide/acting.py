@@ -14,11 +14,12 @@ from remediator.decide.guardrails import Judgement, judge
 from remediator.decide.intake import ASKED, close_episodes
 from remediator.decide.policy import Policy
 from remediator.model.alert import Episode
+from remediator.model.duration import format_duration
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
 from remediator.model.run import PAUSE, Approval, ApprovalDecision, Attempt, Control, Incident, Lock, Run
 from remediator.model.verdict import Allow, Deny, Hold, NeedsApproval, word
-from remediator.model.words import AttemptStatus, Json, Outcome, Reason, RunStatus
+from remediator.model.words import ApprovalStatus, AttemptStatus, Json, Outcome, Reason, RunStatus
 from remediator.model.world import MAY_PASS, TargetError
 
 MARGIN = timedelta(seconds=5)
@@ -28,6 +29,9 @@ ALERTS = 20
 """Most of a run's alerts that are looked at to judge it: they are of one rule and one service."""
 
 UNREADABLE_RECHECK = timedelta(seconds=15)
+
+BY_HAND_WITHIN = timedelta(hours=1)
+"""What a person started is carried out in this time, or not at all."""
 
 TARGET_PATIENCE = timedelta(minutes=1)
 """People are told of a target that is missing, or more than one, for longer."""
@@ -61,7 +65,7 @@ def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError, sinc
     It may be missing only for a moment, as when it is made anew; what lasts is told. In the middle of a
     plan that has become stale: what was done is verified.
     """
-    if run.status not in UNDECIDED or _alert_is_over(draft, run, policy):
+    if run.status not in UNDECIDED or _is_over(draft, run, policy):
         return None
     if error.lasting:
         cancel_waiting(draft, run, policy, outcome=Outcome.DENIED, reason=error.reason, detail=error.detail)
@@ -85,7 +89,7 @@ def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError, sinc
 def plan_unreadable(draft: Draft, run: Run, policy: Policy, detail: str) -> Hold:
     """The world cannot be read: hold, say so, look again."""
     hold = Hold(reason=Reason.WORLD_UNREADABLE, until=draft.now + UNREADABLE_RECHECK, detail=detail)
-    if run.status in UNDECIDED and not _alert_is_over(draft, run, policy):
+    if run.status in UNDECIDED and not _is_over(draft, run, policy):
         _hold(draft, run, policy, hold, ())
     return hold
 
@@ -130,7 +134,7 @@ def decide(
     if run.status not in UNDECIDED:
         return None
     close_what_is_gone(draft, run, policy, world)
-    if _alert_is_over(draft, run, policy):
+    if _is_over(draft, run, policy):
         return None
     if planned is not None and not planned.operations:
         empty = TargetError(Reason.NO_TARGET, "the plan has no operation", lasting=True)
@@ -196,12 +200,31 @@ def close_what_is_gone(draft: Draft, run: Run, policy: Policy, world: WorldFacts
     close_episodes(draft, gone, policy, by=ASKED)
 
 
-def _alert_is_over(draft: Draft, run: Run, policy: Policy) -> bool:
-    """Whether nothing fires any more that the run is there for; then it is not waiting any longer."""
-    if run.by_hand or still_fires(draft, run):
+def _is_over(draft: Draft, run: Run, policy: Policy) -> bool:
+    """Whether what the run is there for has passed; then it is not waiting any longer."""
+    if run.by_hand:
+        return _is_too_late(draft, run, policy)
+    if still_fires(draft, run):
         return False
     run = draft.snapshot.get(Run, run.id)
     cancel_waiting(draft, run, policy, reason=Reason.RESOLVED, detail="the alert ended first")
+    return True
+
+
+def _is_too_late(draft: Draft, run: Run, policy: Policy) -> bool:
+    """Whether a person's wish is too old to be carried out; there is no alert to tell that it still counts.
+
+    It counts from the last thing that was said or done, until the first step is over.
+    """
+    approvals = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id]
+    said = [a.ended_at for a in approvals if a.status is ApprovalStatus.GRANTED]
+    done = [a.ended_at for a in draft.snapshot.all(Attempt) if a.run_id == run.id]
+    since = max(at for at in (run.created_at, *said, *done) if at is not None)
+    if run.step > 0 or draft.now - since < BY_HAND_WITHIN:
+        return False
+    held = f": held for {run.hold_reason}" if run.hold_reason else ""
+    detail = f"started by {run.requested_by}, and not done within {format_duration(BY_HAND_WITHIN)}{held}"
+    cancel_waiting(draft, run, policy, outcome=Outcome.EXPIRED, reason=Reason.TOO_LATE, detail=detail)
     return True
 
 

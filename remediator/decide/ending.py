@@ -117,7 +117,8 @@ def finish(
     withdrawn, timers = drop_approvals(draft, run)
     lock = draft.snapshot.find(Lock, run.service)
     freed = (lock,) if lock is not None and lock.run_id == run.id else ()
-    tell = outcome in TOLD or (outcome is Outcome.DENIED and reason not in NOT_NEWS)
+    denied = outcome is Outcome.DENIED and reason not in NOT_NEWS
+    tell = outcome in TOLD or denied or reason is Reason.TOO_LATE
     messages = (
         draft.messages(
             policy.channels,

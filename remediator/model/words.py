@@ -145,6 +145,7 @@ class Reason(StrEnum):
     RESOLVED = "resolved"  # the alert ended before the act
     RULE_GONE = "rule_gone"
     APPROVAL_EXPIRED = "approval_expired"
+    TOO_LATE = "too_late"  # started by a person, and held for so long that it may not be meant any more
     # verification
     VERIFIED = "verified"
     STILL_FIRING = "still_firing"

@@ -239,6 +239,21 @@ async def test_a_yes_to_one_step_is_none_to_the_next(build: Callable[..., House]
         assert len(house.docker.restarts) == 1
 
 
+async def test_a_run_by_hand_that_is_held_for_long_is_not_done_when_the_hold_ends(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules()) as house:
+        await house.desk.pause("bob", "a deploy")
+        await house.desk.start_run("web-down", "web", "alice", "a drill")
+        await house.held(Reason.PAUSED)
+        run = await house.finished(within=70 * MINUTE)
+        assert (run.outcome, run.reason) == ("expired", "too_late")
+        await house.until(lambda: house.inbox.kinds == ["expired"])
+        await house.desk.resume("bob")
+        await house.wait(minutes=5)
+        assert house.docker.restarts == []
+
+
 async def test_a_run_by_hand_is_asked_about_once(build: Callable[..., House]) -> None:
     async with build(P0) as house:
         run = await house.desk.start_run("web-down", "web", "alice", "a drill")

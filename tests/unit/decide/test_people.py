@@ -3,18 +3,21 @@
 import pytest
 
 from remediator.decide.asking import RefusalError
+from remediator.decide.policy import Policy, SeverityPolicy
 from remediator.model.rule import Budget, Guards
 from remediator.model.run import Attempt, Control, Run
 from remediator.model.words import (
     AttemptStatus,
     IncidentStatus,
     IncidentType,
+    Mode,
     Outcome,
     Reason,
     RunStatus,
     Severity,
 )
 from remediator.model.world import ActFailed, NotApplied, Unknown
+from tests.unit.decide.asks import INSTANT
 from tests.unit.decide.case import Case, a_plan, a_rule, minutes
 
 # Run
@@ -58,6 +61,71 @@ def test_a_run_by_hand_passes_the_same_guardrails(obstacle: object, reason: Reas
     obstacle(case)  # type: ignore[operator]
     case.decide()
     assert case.run.hold_reason is reason
+
+
+@pytest.mark.parametrize("what", ["decide", "cannot_plan", "cannot_read"])
+def test_what_a_person_started_and_was_held_for_an_hour_is_not_done_any_more(what: str) -> None:
+    case = Case()
+    case.pause()
+    case.start(actor="alice")
+    case.decide()
+    case.after(minutes(60) - INSTANT).decide()
+    assert case.run.hold_reason is Reason.PAUSED
+    case.resume()
+    case.after(INSTANT)
+    getattr(case, what)()
+    assert (case.run.outcome, case.run.reason) == (Outcome.EXPIRED, Reason.TOO_LATE)
+    assert case.run.detail == "started by alice, and not done within 1h"
+    assert [m.kind for m in case.told()] == ["expired"]
+    assert not case.incident.open
+
+
+def test_what_a_person_started_and_is_still_held_after_an_hour_says_for_what() -> None:
+    case = Case()
+    case.pause()
+    case.start()
+    case.decide()
+    case.after(minutes(60)).decide()
+    assert case.run.reason is Reason.TOO_LATE
+    assert case.run.detail == "started by alice, and not done within 1h: held for paused"
+
+
+def test_the_hour_begins_anew_when_a_person_says_yes() -> None:
+    case = Case(a_rule(severity=Severity.P0), policy=patient())
+    case.start()
+    case.decide()
+    case.after(minutes(90)).grant()
+    case.after(minutes(59)).decide()
+    assert case.run.status is RunStatus.ACTING
+
+
+def patient() -> Policy:
+    """People have three hours to answer."""
+    p0 = SeverityPolicy(mode=Mode.APPROVE, approval_expires=minutes(180))
+    return Policy(channels=("hook",), severities={**Policy().severities, Severity.P0: p0})
+
+
+def test_the_rest_of_a_plan_is_too_late_too_and_what_was_done_is_verified() -> None:
+    case = Case()
+    case.start()
+    case.decide(planned=a_plan("web-1", "web-2"))
+    case.after(minutes(59)).report()
+    case.decide(planned=a_plan("web-1", "web-2"), draining=True)
+    case.after(minutes(59)).decide(planned=a_plan("web-1", "web-2"), draining=True)
+    assert case.run.status is RunStatus.HELD
+    case.after(minutes(1)).decide(planned=a_plan("web-1", "web-2"))
+    assert case.run.status is RunStatus.VERIFYING
+    assert len(case.all(Attempt)) == 1
+
+
+def test_what_an_alert_started_is_never_too_late() -> None:
+    case = Case()
+    case.pause()
+    case.fire()
+    case.decide()
+    case.resume()
+    case.after(minutes(600)).decide()
+    assert case.run.status is RunStatus.ACTING
 
 
 def test_a_p0_rule_started_by_hand_is_asked_for_even_in_a_milder_incident() -> None:

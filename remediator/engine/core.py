@@ -90,11 +90,11 @@ class Core:
         while True:
             try:
                 return await attempt()
+            except StoreRefused:
+                raise
             except StoreError as error:
                 log.error("the store cannot write; trying again", error=str(error))
                 await self.clock.sleep(RETRY_SECONDS)
-            except StoreRefused:
-                raise
 
     async def forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Keep a part of the engine going, whatever happens in it."""

@@ -13,7 +13,7 @@ from remediator.model.duration import format_duration
 from remediator.model.rule import Rule
 from remediator.model.words import Mode, Severity
 from remediator.reading.problems import Problem
-from remediator.rules.index import only_values
+from remediator.rules.index import Index, beginning, only_values
 from remediator.rules.matchers import Matcher, Operator
 from remediator.rules.ruleset import MatchedRule, RuleSet
 
@@ -86,30 +86,28 @@ def _possible(matchers: Iterable[Matcher]) -> _Values:
 
 
 class _Wide:
-    """Rules by one matcher of theirs, for finding those that may match all that others match."""
+    """Finds the rules that may match all that others match."""
 
     def __init__(self, rules: RuleSet) -> None:
+        self._index = Index(matched.alternatives for matched in rules)
         self._always: list[int] = []
-        self._exact: dict[tuple[str, str], list[int]] = {}
         self._same: dict[Matcher, list[int]] = {}
         self._label: dict[str, list[int]] = {}
-        for number, matched in enumerate(rules):
-            for matchers in matched.alternatives:
-                if not matchers:
+        for number in self._index.rest:
+            for matchers in rules.rules[number].alternatives:
+                if matchers:
+                    self._same.setdefault(matchers[0], []).append(number)
+                    self._label.setdefault(matchers[0].name, []).append(number)
+                else:
                     self._always.append(number)
-                    continue
-                key = min(matchers, key=lambda matcher: not only_values(matcher))
-                for value in only_values(key):
-                    self._exact.setdefault((key.name, value), []).append(number)
-                if not only_values(key):
-                    self._same.setdefault(key, []).append(number)
-                    self._label.setdefault(key.name, []).append(number)
 
     def candidates(self, narrow: Sequence[Matcher], possible: _Values) -> Iterator[int]:
         """The rules in their order of which a block may be implied by `narrow`; see `_implied`."""
-        found = [self._always, *(self._same.get(matcher, []) for matcher in narrow)]
-        for name, values in possible.items():
-            found += (self._exact.get((name, values[0]), []), self._label.get(name, []))
+        some = {matcher.name: begin for matcher in narrow if (begin := beginning(matcher))}
+        some |= {name: values[0] for name, values in possible.items()}
+        found = [self._always, *self._index.filed(some)]
+        found += (self._same.get(matcher, []) for matcher in narrow)
+        found += (self._label.get(name, []) for name in possible)
         return merge(*found)
 
 

@@ -11,7 +11,7 @@ def index(*rules: str) -> Index:
 
 
 def test_a_rule_is_a_candidate_only_for_alerts_with_a_value_that_it_demands() -> None:
-    rules = index('alertname="A"', 'job="api"', 'alertname=~"A|B"', 'x=~"A.*"', 'x!="1"', 'x=""')
+    rules = index('alertname="A"', 'job="api"', 'alertname=~"A|B"', 'x=~"[A].*"', 'x!="1"', 'x=""')
     assert list(rules.candidates({"alertname": "A", "job": "api"})) == [0, 1, 2, 3, 4, 5]
     assert list(rules.candidates({"alertname": "B"})) == [2, 3, 4, 5]
     assert list(rules.candidates({})) == [3, 4, 5]
@@ -30,16 +30,24 @@ def test_a_rule_with_several_blocks_is_filed_under_each() -> None:
     assert list(rules.candidates({"a": "3"})) == [1]
 
 
+def test_how_a_value_must_begin_counts_too() -> None:
+    rules = index('a=~"app-1.*"', 'a=~"app-12?"', 'a=~"app-2(x|y)"', 'a=~"app.+|db.+"', 'a=~"ap{2}-9"')
+    assert list(rules.candidates({"a": "app-1"})) == [0, 1, 2, 3, 4]  # into a choice it does not look
+    assert list(rules.candidates({"a": "app-3"})) == [2, 3, 4]
+    assert list(rules.candidates({"a": "x"})) == [2, 3]
+
+
 def test_a_choice_of_very_many_words_is_looked_at_for_every_alert() -> None:
     rules = index(f'a=~"{"|".join(map(str, range(MAX_WORDS + 1)))}"')
     assert list(rules.candidates({})) == [0]
 
 
 MATCHERS = [
-    *('a="1"', 'a="2"', 'a=""', 'a!="1"', 'a=~"1|2"', 'a=~"|1"', 'a=~"1|1"', 'a=~"[12]"', 'a!~"1|2"',),
-    *('a=~"é|1"', 'b="1"', 'b=~"1 |2"', 'b=~"(?i)x"', 'b=~"x"', 'b=~".*"', 'b=~"2|.+"'),
-]  # fmt: skip
-VALUES = st.sampled_from(["", "1", "2", "1 ", "é", "x", "X"])
+    *('a="1"', 'a="2"', 'a=""', 'a!="1"', 'a=~"1|2"', 'a=~"|1"', 'a=~"1|1"', 'a=~"[12]"', 'a!~"1|2"'),
+    *('a=~"é|1"', 'a=~"1.*"', 'a=~"12?"', 'a=~"1{0}2"', 'a=~"1*"', 'a=~"é(x)?"', 'a!~"1.*"', 'a=~"12+"'),
+    *('b="1"', 'b=~"1 |2"', 'b=~"(?i)x"', 'b=~"x"', 'b=~".*"', 'b=~"2|.+"', 'b=~"x.|"', 'b=~"x.?"'),
+]
+VALUES = st.sampled_from(["", "1", "2", "12", "1 ", "é", "éx", "x", "X", "xy"])
 ALTERNATIVES = st.lists(
     st.lists(st.sampled_from(MATCHERS), max_size=3).map(lambda texts: [parse_matchers(t)[0] for t in texts]),
     min_size=1,

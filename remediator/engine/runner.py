@@ -7,6 +7,7 @@ begun anew from the store: after a crash, a drain, or a fault of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 STARTING = 30.0
 """Seconds that a start may take before runs are decided upon all the same, and held because of it."""
+
+SLOT_PATIENCE = 3.0
+"""Seconds that a run waits for others' acts before it is decided upon without acting: short acts cost no
+second decision, and long ones keep no question from people."""
 
 LOOK_AGAIN = 300.0
 """Seconds after which a held run is looked at in any case, so that nothing waits for ever."""
@@ -168,22 +173,30 @@ class Runner:
             )
             return
         self._unclear_since = None
-        if self._slots.locked():
-            # What would not act now is held, denied or asked about at once, however long others act.
+        if not await self._slot_within(SLOT_PATIENCE):
+            # What would not act now is held, denied or asked about, however long others act.
             facts = await read_facts(core, run, rule, service, planned.operations)
             await self._judge(setup, rule, facts, planned, may_begin=False)
             if self.run.status not in acting.UNDECIDED or self._hold_until is not None:
                 return
-        async with self._slots:
+            await self._slots.acquire()
+        try:
             facts = await read_facts(core, run, rule, service, planned.operations)
             # From before the intent is committed, so that a stop cannot come between it and the act.
             self.acting = True
-            try:
-                begun = await self._judge(setup, rule, facts, planned)
-                if begun is not None:
-                    await self._act(rule, begun)
-            finally:
-                self.acting = False
+            begun = await self._judge(setup, rule, facts, planned)
+            if begun is not None:
+                await self._act(rule, begun)
+        finally:
+            self.acting = False
+            self._slots.release()
+
+    async def _slot_within(self, seconds: float) -> bool:
+        """Take one of the slots for acts, if one is free soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._slots.acquire()
+        return False
 
     async def _triage(self, run: Run, rule: Rule, service: Service) -> Run:
         """Look before the first act; what was seen is kept as evidence."""

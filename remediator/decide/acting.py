@@ -1,6 +1,5 @@
 """A run up to its act: what triage, planning and the guardrails lead to. What follows is in `outcomes`."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +8,10 @@ from remediator.decide.asking import ask
 from remediator.decide.classify import NOTHING, classify
 from remediator.decide.draft import Draft
 from remediator.decide.ending import about, cancel_waiting, fires, pass_turn, still_fires, verify
-from remediator.decide.facts import Request, StoredFacts, WorldFacts
+from remediator.decide.facts import Records, Request, StoredFacts, WorldFacts
 from remediator.decide.guardrails import Judgement, judge
 from remediator.decide.intake import ASKED, close_episodes
 from remediator.decide.policy import Policy
-from remediator.model.alert import Episode
 from remediator.model.duration import format_duration
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.rule import Rule
@@ -111,11 +109,8 @@ def decide(
     rule: Rule,
     policy: Policy,
     world: WorldFacts,
-    history: list[Attempt],
-    elsewhere: list[Attempt],
+    records: Records,
     planned: PlanSpec | None,
-    alerts: Sequence[Episode] = (),
-    alerts_of_incident: int = 0,
     *,
     may_begin: bool = True,
 ) -> Judgement | None:
@@ -123,10 +118,9 @@ def decide(
 
     `planned` is the fresh plan of the present step. In the middle of a plan it tells whether the rest
     still stands: where it differs, nothing more is done, and what was done is verified. None goes on
-    with the stored plan unseen. `alerts` are the oldest of the run's alerts that fire, up to as many as
-    `alerts_wanted` says, and `alerts_of_incident` counts those of the incident up to what the rule wants;
-    the snapshot has the open incidents of the services in `unless_open`. Without `may_begin`, what is
-    allowed is left for later.
+    with the stored plan unseen. `records` has as many of the run's alerts as `alerts_wanted` says, and the
+    snapshot the open incidents of the services in `unless_open`. Without `may_begin`, what is allowed is
+    left for later.
 
     Returns None when there was nothing to judge: the run waits for no decision, its alert is over, or
     its plan is stale.
@@ -155,16 +149,10 @@ def decide(
         operations=operations,
         policy=policy,
         world=world,
-        stored=replace(
-            _stored_facts(draft, run, plan, history, elsewhere, alerts),
-            alerts_of_incident=alerts_of_incident,
-            others_open=tuple(
-                i for i in draft.snapshot.all(Incident) if i.open and i.service in rule.unless_open
-            ),
-        ),
+        stored=_stored_facts(draft, run, rule, plan, records),
         unclassified=not run.by_hand
-        and bool(alerts)
-        and all(classify(draft, alert.labels, rule).by == NOTHING for alert in alerts),
+        and bool(records.alerts)
+        and all(classify(draft, alert.labels, rule).by == NOTHING for alert in records.alerts),
     )
     judgement = judge(request, draft.now)
     match judgement.overall:
@@ -281,22 +269,19 @@ def _plan(
     return plan, fresh, (plan, *fresh)
 
 
-def _stored_facts(
-    draft: Draft,
-    run: Run,
-    plan: Plan,
-    history: list[Attempt],
-    elsewhere: list[Attempt],
-    alerts: Sequence[Episode],
-) -> StoredFacts:
+def _stored_facts(draft: Draft, run: Run, rule: Rule, plan: Plan, records: Records) -> StoredFacts:
     approvals = [a for a in draft.snapshot.all(Approval) if a.run_id == run.id and a.digest == plan.digest]
     approval = max(approvals, key=lambda a: a.id, default=None)
     return StoredFacts(
         lock=draft.snapshot.find(Lock, run.service),
         pause=draft.snapshot.find(Control, PAUSE),
-        history=tuple(history),
-        elsewhere=tuple(elsewhere),
-        alerts=tuple(alerts),
+        history=records.history,
+        elsewhere=records.elsewhere,
+        alerts=records.alerts,
+        alerts_of_incident=records.alerts_of_incident,
+        others_open=tuple(
+            i for i in draft.snapshot.all(Incident) if i.open and i.service in rule.unless_open
+        ),
         approval=approval,
         decisions=tuple(
             d

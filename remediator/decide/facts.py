@@ -1,6 +1,7 @@
 """What guardrails judge by: the request, and the facts read for it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -64,23 +65,29 @@ class WorldFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFacts:
-    """Facts that the write transaction itself reads: what counts, locks or reserves."""
+class Records:
+    """What the transaction of a decision about an act reads, beside the snapshot."""
+
+    history: Sequence[Attempt] = ()
+    """Acts on the run's service within the policy's horizon, in any order."""
+    elsewhere: Sequence[Attempt] = ()
+    """What runs of other services are at work on among the plan's objects: a thing may have two names."""
+    alerts: Sequence[Episode] = ()
+    """The oldest of the run's alerts that fire, as far as the rule makes them matter."""
+    alerts_of_incident: int = 0
+    """How many alerts of the incident fire; counted up to what the rule wants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFacts(Records):
+    """All facts that the write transaction itself reads: what counts, locks or reserves."""
 
     lock: Lock | None
     pause: Control | None
-    history: tuple[Attempt, ...]
-    """Acts on this service within the policy's horizon, in any order."""
-    elsewhere: tuple[Attempt, ...] = ()
-    """What runs of other services are at work on among the plan's objects: a thing may have two names."""
     approval: Approval | None
     """The latest question for exactly this plan."""
     decisions: tuple[ApprovalDecision, ...]
     """What people said to it."""
-    alerts: tuple[Episode, ...] = ()
-    """The oldest of the run's alerts that fire, as far as the rule makes them matter."""
-    alerts_of_incident: int = 0
-    """How many alerts of the incident fire; counted up to what the rule wants."""
     others_open: tuple[Incident, ...] = ()
     """Open incidents of services that the rule wants to be well."""
 

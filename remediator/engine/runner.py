@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import structlog
 
 from remediator.decide import acting, asking, outcomes
+from remediator.decide.facts import Records
 from remediator.decide.intake import service_key
 from remediator.engine import looking
 from remediator.engine.core import wait_for
@@ -222,25 +223,8 @@ class Runner:
             if draft.now - facts.read_at > STALE or core.setup is not setup or core.draining:
                 return None, None  # the writer was busy for long, or rules or daemon changed: look anew
             run = draft.snapshot.get(Run, number)
-            history = transaction.history(run.service, draft.now - policy.horizon(rule.guards))
-            elsewhere = transaction.at_work_on({o.object_id for o in planned.operations}, but=number)
-            wanted = acting.alerts_wanted(rule)
-            alerts = transaction.firing_of(run.incident_id, run.rule, wanted) if wanted else []
-            least = rule.when.alerts
-            firing = transaction.count_firing(run.incident_id, least) if least else 0
-            judgement = acting.decide(
-                draft,
-                run,
-                rule,
-                policy,
-                facts,
-                history,
-                elsewhere,
-                planned,
-                alerts,
-                firing,
-                may_begin=may_begin,
-            )
+            records = _records(transaction, run, rule, draft.now - policy.horizon(rule.guards), planned)
+            judgement = acting.decide(draft, run, rule, policy, facts, records, planned, may_begin=may_begin)
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:
                 overall = judgement.overall if judgement else None
@@ -396,6 +380,17 @@ class Runner:
     def _note(self, hold: Hold | None) -> None:
         """Remember when a held run is to be looked at again."""
         self._hold_until = None if hold is None else hold.until or self._core.later(LOOK_AGAIN)
+
+
+def _records(transaction: Transaction, run: Run, rule: Rule, since: datetime, planned: PlanSpec) -> Records:
+    """What a decision about this plan needs beside the snapshot, and no more of it."""
+    wanted, least = acting.alerts_wanted(rule), rule.when.alerts
+    return Records(
+        history=transaction.history(run.service, since),
+        elsewhere=transaction.at_work_on({o.object_id for o in planned.operations}, but=run.id),
+        alerts=transaction.firing_of(run.incident_id, run.rule, wanted) if wanted else (),
+        alerts_of_incident=transaction.count_firing(run.incident_id, least) if least else 0,
+    )
 
 
 def _unless_over(snapshot: Snapshot, number: int) -> Act | None:

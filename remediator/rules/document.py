@@ -34,7 +34,7 @@ from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
 from remediator.rules.conditions import Conditions
 from remediator.rules.conditions import when as conditions
-from remediator.rules.selecting import ClassEntry, Selecting, match_everything
+from remediator.rules.selecting import ClassEntry, Selecting
 from remediator.rules.templates import Template, TemplateError, is_template
 
 VERSION = 1
@@ -253,7 +253,7 @@ class RuleEntry(Shared, Selecting):
     def _make_sense(self, info: ValidationInfo) -> None:
         mistakes = []
         named = self.service is not None and not is_template(self.service)
-        if not named and match_everything(self.matchers, self.blocks):
+        if not named and self.matches_everything():
             message = "this rule matches every alert and names no service: add a matcher or a service"
             mistakes.append(Mistake(message, at=("match",)))
         if self.service in self.unless_open:

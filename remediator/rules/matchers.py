@@ -1,7 +1,7 @@
 """Matchers: what a rule says of an alert's labels, read and applied exactly as Alertmanager does."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import re2
 
 from remediator.rules.matcher_syntax import MatcherError, Operator, Parts, read_classic, read_utf8
 
-__all__ = ["Matcher", "MatcherError", "Operator", "parse_matchers"]
+__all__ = ["Matcher", "MatcherError", "Operator", "alternatives", "parse_matchers"]
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
@@ -110,6 +110,13 @@ def _compile(pattern: str) -> Any:
 def _reason(error: re2.error) -> str:
     reason = error.args[0]
     return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+
+
+def alternatives(
+    matchers: tuple[Matcher, ...], blocks: Sequence[tuple[Matcher, ...]]
+) -> tuple[tuple[Matcher, ...], ...]:
+    """What `match` and `any` mean together: lists of matchers, of one of which all must hold."""
+    return tuple(matchers + block for block in blocks) or (matchers,)
 
 
 def _quoted(text: str) -> str:

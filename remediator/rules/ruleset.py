@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from remediator.model.plan import canonical
 from remediator.model.rule import Classification, Rule
 from remediator.rules.index import Index
-from remediator.rules.matchers import Matcher
+from remediator.rules.matchers import Matcher, alternatives
 from remediator.rules.templates import MissingError, Template
 
 
@@ -40,7 +40,7 @@ class MatchedRule:
     @property
     def alternatives(self) -> tuple[tuple[Matcher, ...], ...]:
         """The conditions as lists of matchers, of one of which all must hold."""
-        return tuple(self.matchers + block for block in self.blocks) or (self.matchers,)
+        return alternatives(self.matchers, self.blocks)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert with these labels calls for the rule."""

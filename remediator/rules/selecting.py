@@ -1,6 +1,6 @@
 """Which alerts a rule, or an entry of the classification table, is for: as a file writes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo
@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo
 from remediator.model.words import IncidentType, Severity
 from remediator.reading.fields import Name, Text
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
-from remediator.rules.matchers import Matcher, MatcherError, parse_matchers
+from remediator.rules.matchers import Matcher, MatcherError, alternatives, parse_matchers
 
 
 def _matchers(value: str, _: ValidationInfo) -> tuple[Matcher, ...]:
@@ -20,12 +20,6 @@ def _matchers(value: str, _: ValidationInfo) -> tuple[Matcher, ...]:
 
 def _flat(block: Iterable[tuple[Matcher, ...]]) -> tuple[Matcher, ...]:
     return tuple(matcher for text in block for matcher in text)
-
-
-def match_everything(matchers: Iterable[Matcher], blocks: Sequence[Iterable[Matcher]]) -> bool:
-    """Whether matchers and blocks ask for no label at all."""
-    asked = [matchers] if not blocks else [(*matchers, *block) for block in blocks]
-    return any(all(matcher.matches({}) for matcher in block) for block in asked)
 
 
 _Block = tuple[Annotated[tuple[Matcher, ...], ReadAs(Text, _matchers)], ...]
@@ -55,6 +49,13 @@ class Selecting(Strict):
     def blocks(self) -> tuple[tuple[Matcher, ...], ...]:
         """If there are any, all of one of them must hold, too."""
         return tuple(map(_flat, self.any or ()))
+
+    def matches_everything(self) -> bool:
+        """Whether it asks for no label at all."""
+        return any(
+            all(matcher.matches({}) for matcher in block)
+            for block in alternatives(self.matchers, self.blocks)
+        )
 
 
 class ClassEntry(Strict):

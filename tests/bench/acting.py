@@ -81,7 +81,7 @@ class Acting:
                 answer: list[float] = []
                 request = http(body, subject.port, setting.token)
                 posted, begin = time.time(), time.perf_counter()
-                reader = threading.Thread(target=lambda: answer.append(_exchange(to_subject, request)))  # noqa: B023
+                reader = threading.Thread(target=lambda: answer.append(_exchange(to_subject, request)))  # noqa: B023 - called before the next round
                 reader.start()
                 acted.append(effects.one() - begin)
                 moments.append((posted, time.time()))

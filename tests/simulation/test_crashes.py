@@ -134,4 +134,4 @@ def test_a_death_at_any_commit_changes_nothing_of_how_it_ends(
     commits = virtually(lambda: one(0))
     assert commits > 10
     for deadly in range(1, commits + 1):
-        virtually(lambda: one(deadly))  # noqa: B023
+        virtually(lambda: one(deadly))  # noqa: B023 - called before the next round

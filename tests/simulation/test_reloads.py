@@ -180,7 +180,7 @@ async def test_one_part_that_fails_keeps_no_event_from_the_others(
 async def test_a_prometheus_that_was_configured_has_to_be_there(build: Callable[..., House]) -> None:
     async with build(rules()) as house:
         assert (await house.desk.readiness()).ready
-        house.world.prometheus.unreachable = "connection refused"  # type: ignore[union-attr]
+        house.world.prometheus.unreachable = "connection refused"
         await house.wait(seconds=3)
         readiness = await house.desk.readiness()
         assert not readiness.ready

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +20,15 @@ from tests.unit.config.given import secret
 from tests.unit.world.stub import CERTIFICATE, raw, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 HASTE = {"drain": "500ms", "limits": {"body_timeout": "1h"}}
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leave logging as it was. The product's loggers keep what they first got; here they must not."""
+def _loggers_let_go(monkeypatch: pytest.MonkeyPatch, logging_restored: None) -> None:
+    """The product's loggers keep what they first got; here they must not, for those who come after."""
     set_up = remediator.logging.set_up
 
     def set_up_for_now(**how: Any) -> remediator.logging.Redactor:
@@ -38,12 +37,6 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return redactor
 
     monkeypatch.setattr(remediator.logging, "set_up", set_up_for_now)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 class Files:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from remediator.decide import acting, asking, outcomes, people
 from remediator.decide.draft import DAEMON, Draft
-from remediator.decide.facts import WorldFacts
+from remediator.decide.facts import Records, WorldFacts
 from remediator.decide.intake import WEBHOOK, close_episodes, take_in
 from remediator.decide.policy import Policy
 from remediator.decide.verify import Assessment, Progress
@@ -213,9 +213,9 @@ class Case:
         history = [a for a in self.all(Attempt) if a.service == run.service]
         since = self.now - self.policy.horizon(rule.guards)
         history = [a for a in history if a.intent_at >= since]
-        elsewhere = self.elsewhere(run, planned)
+        records = Records(history=history, elsewhere=self.elsewhere(run, planned))
         with self.deciding() as draft:
-            judgement = acting.decide(draft, run, rule, self.policy, world, history, elsewhere, planned)
+            judgement = acting.decide(draft, run, rule, self.policy, world, records, planned)
         if judgement is not None and isinstance(judgement.overall, Hold):
             self.look_at[run.id] = judgement.overall.until
         return judgement

@@ -7,6 +7,7 @@ import pytest
 from remediator.decide import acting, intake
 from remediator.decide.classify import Classified, classify
 from remediator.decide.draft import Draft
+from remediator.decide.facts import Records
 from remediator.decide.guardrails import shadow
 from remediator.model.alert import Alert, Episode
 from remediator.model.rule import Classification
@@ -98,10 +99,8 @@ def decided(rule: dict[str, Any], *alerts: Classification | None, by_hand: bool 
             case.fire(f"a{number}", number=str(number))
     table = {str(number): says for number, says in enumerate(alerts)}
     made = Draft(case.snapshot, NOON, classify=lambda labels: table[labels["number"]])
-    firing = case.all(Episode)
-    acting.decide(
-        made, case.run, case.rules["app-down"], case.policy, case.facts(case.run), [], [], a_plan("w"), firing
-    )
+    rule, records = case.rules["app-down"], Records(alerts=case.all(Episode))
+    acting.decide(made, case.run, rule, case.policy, case.facts(case.run), records, a_plan("w"))
     return case.run
 
 

@@ -8,11 +8,11 @@ import pytest
 from remediator.decide.guardrails import firing_for, unless_open, when
 from remediator.model.alert import Episode
 from remediator.model.hours import Hours, When
-from remediator.model.run import Incident
 from remediator.model.verdict import Allow, Hold
-from remediator.model.words import EpisodeStatus, IncidentStatus, Reason, RunStatus, Severity
+from remediator.model.words import EpisodeStatus, Reason, RunStatus
 from tests.unit.decide.asks import a_request, reason_of, until_of
 from tests.unit.decide.case import NOON, Case, a_rule, minutes
+from tests.unit.store.given import incident
 
 BY_HAND = {"requested_by": "alice"}
 
@@ -92,21 +92,8 @@ def test_a_run_by_hand_keeps_to_the_hours_but_needs_no_alerts() -> None:
 # Unless open
 
 
-def an_incident(number: int, service: str) -> Incident:
-    return Incident(
-        id=number,
-        correlation_key=f"service:{service}",
-        service=service,
-        severity=Severity.P1,
-        type=None,
-        status=IncidentStatus.OPEN,
-        title=service,
-        opened_at=NOON,
-    )
-
-
 def test_an_open_incident_of_a_named_service_holds() -> None:
-    verdict = unless_open.judge(a_request(others_open=(an_incident(77, "redis"),)), NOON)
+    verdict = unless_open.judge(a_request(others_open=(incident(77, "redis"),)), NOON)
     assert reason_of(verdict, Hold) is Reason.OTHER_INCIDENT_OPEN
     assert verdict.detail == "incident 77 of redis is open"
     assert type(unless_open.judge(a_request(), NOON)) is Allow

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def seen(state: str) -> dict[str, Any]:
-    return {"sightings": (Sighting(fingerprint="a1", state=state, at=NOON),)}  # type: ignore[arg-type]
+    return {"sightings": (Sighting(fingerprint="a1", state=state, at=NOON),)}
 
 
 LIMITS = Guards(cooldown=minutes(10), budget=(Budget(count=1, window=minutes(60)),))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from remediator.decide import acting, asking, intake, outcomes, people
 from remediator.decide.asking import RefusalError
 from remediator.decide.draft import Draft
-from remediator.decide.facts import WorldFacts
+from remediator.decide.facts import Records, WorldFacts
 from remediator.decide.policy import Policy
 from remediator.engine.face import Check, Conflict, DeskError, NotFound, Readiness
 from remediator.metrics import Levels, Metrics
@@ -237,7 +237,7 @@ class StoreDesk:
             draft = Draft(store.snapshot(runs=[run_id]), self.clock.now())
             run = acting.triaged(draft, draft.snapshot.get(Run, run_id), (seen,))
             world = WorldFacts(read_at=self.clock.now(), confirmed_at=self.clock.now())
-            acting.decide(draft, run, RULE, self.policy, world, [], [], plan)
+            acting.decide(draft, run, RULE, self.policy, world, Records(), plan)
             store.save(draft.events)
 
         await self.store.write(job)

@@ -27,7 +27,7 @@ def spec(
 async def shell(
     named: NamedCommands, script: str, *, attempt: int | None = None, **options: float
 ) -> CommandResult:
-    command = spec(SH, "-c", script, **options)  # type: ignore[arg-type]
+    command = spec(SH, "-c", script, **options)
     return await named.run(command, command.argv, attempt=attempt)
 
 

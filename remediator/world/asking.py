@@ -37,6 +37,10 @@ _LARGE = 262_144
 _SAID = 300
 
 
+class AnswerTooLarge(WorldError):  # noqa: N818 - named by what is the matter
+    """The answer is longer than is read; a smaller question may have a shorter one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A server to ask."""
@@ -181,7 +185,7 @@ class Asker:
         async for piece in response.content.iter_any():
             body += piece
             if len(body) > MAX_ANSWER:
-                raise WorldError(f"{self.address}: an answer of more than {MAX_ANSWER} bytes")
+                raise AnswerTooLarge(f"{self.address}: an answer of more than {MAX_ANSWER} bytes")
         return bytes(body)
 
     async def _parsed(self, path: str, body: bytes) -> Json:

@@ -184,6 +184,15 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One series over a time."""
+
+    labels: dict[str, str]
+    samples: tuple[tuple[float, float], ...]
+    """Seconds since 1970 and value, in order; there are none where the series was not."""
+
+
 class Prometheus(Protocol):
     """A Prometheus server. Every method may raise WorldError; a partial answer is an error."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -10,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from remediator.model.alert import Instant  # noqa: TC001 - pydantic needs it
 from remediator.model.world import WorldError
 from remediator.world.asking import Asker
-from remediator.world.base import PromAlert, Sample
+from remediator.world.base import PromAlert, Sample, Series
 
 if TYPE_CHECKING:
     from remediator.clock import Clock
@@ -63,6 +64,16 @@ class _Scalar(_Told):
     result: Value
 
 
+class _Row(_Told):
+    metric: dict[str, str]
+    values: tuple[Value, ...] = ()
+
+
+class _Matrix(_Told):
+    result_type: Literal["matrix"]
+    result: tuple[_Row, ...]
+
+
 _RESULT: TypeAdapter[_Vector | _Scalar] = TypeAdapter(
     Annotated[_Vector | _Scalar, Field(discriminator="result_type")]
 )
@@ -103,6 +114,30 @@ class PrometheusClient:
             if isinstance(found, _Scalar):
                 return [Sample(labels={}, value=float(found.result[1]))]
             return [Sample(labels=series.metric, value=float(series.value[1])) for series in found.result]
+        except ValidationError as error:
+            raise self._unreadable(error) from None
+        except ValueError:
+            raise WorldError(f"{self._asker.address}: a value that is no number") from None
+
+    async def query_range(self, expr: str, begin: float, end: float, step: float) -> list[Series]:
+        """A query at every `step` seconds from `begin` to `end`, both included, as seconds since 1970.
+
+        At most 11,000 points of a series are given. Raises WorldError, and AnswerTooLarge.
+        """
+        form = {
+            "query": expr,
+            "start": f"{begin:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+            "timeout": f"{self._timeout:g}s",
+        }
+        data = self._data(await self._asker.post("/api/v1/query_range", form))
+        try:
+            found = await asyncio.to_thread(_Matrix.model_validate, data)
+            return [
+                Series(labels=row.metric, samples=tuple((at, float(value)) for at, value in row.values))
+                for row in found.result
+            ]
         except ValidationError as error:
             raise self._unreadable(error) from None
         except ValueError:

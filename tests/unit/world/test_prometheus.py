@@ -184,3 +184,39 @@ async def test_an_answer_without_end(
     stub.on("GET /api/v1/alerts", raw(b" " * 2000))
     with pytest.raises(WorldError, match="more than 1000 bytes"):
         await client.alerts()
+
+
+async def test_a_range(stub: Stub, client: PrometheusClient) -> None:
+    rows = [{"metric": {"n": "1"}, "values": [[1.5, "1"], [2, "NaN"]]}, {"metric": {}, "values": []}]
+    stub.on("POST /api/v1/query_range", success({"resultType": "matrix", "result": rows}))
+    first, second = await client.query_range("up", 1.5, 60, 0.5)
+    assert first.labels == {"n": "1"}
+    assert first.samples[0] == (1.5, 1.0)
+    assert math.isnan(first.samples[1][1])
+    assert second.samples == ()
+    (request,) = stub.requests
+    assert parse_qs(request.body.decode()) == {
+        "query": ["up"],
+        "start": ["1.500"],
+        "end": ["60.000"],
+        "step": ["0.500"],
+        "timeout": ["2s"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (success(vector("1")), "resultType"),
+        (success({"resultType": "matrix", "result": []}, warnings=["shard 1"]), "a partial answer: shard 1"),
+        (success({"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "x"]]}]}), "no number"),
+        (raw(b"<html>"), "not JSON"),
+        (told({"status": "error", "error": "exceeded maximum resolution"}, 400), "maximum resolution"),
+    ],
+)
+async def test_a_range_that_cannot_be_read(
+    stub: Stub, client: PrometheusClient, answer: Answer, said: str
+) -> None:
+    stub.on("POST /api/v1/query_range", answer)
+    with pytest.raises(WorldError, match=said):
+        await client.query_range("up", 0, 60, 1)

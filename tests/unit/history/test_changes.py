@@ -1,0 +1,66 @@
+"""Episodes from a file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remediator.history.changes import mark_of, read_episodes
+from remediator.reading.problems import InputError
+from tests.unit.history.past import after, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def episode(name: str, begins: float, ends: float | None = None) -> str:
+    written = {"labels": {"alertname": name}, "starts_at": after(begins).isoformat()}
+    if ends is not None:
+        written["ends_at"] = after(ends).isoformat()
+    return json.dumps(written)
+
+
+async def test_episodes_overlap(tmp_path: Path) -> None:
+    file = tmp_path / "past.jsonl"
+    file.write_text("\n".join([episode("A", 0, 9), "", episode("B", 1, 2), episode("C", 3)]))
+    assert await told(read_episodes(file)) == [
+        (0, "A", True),
+        (1, "B", True),
+        (2, "B", False),
+        (3, "C", True),
+        (9, "A", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("nonsense", "Expecting value"),
+        ("[" * 100_000, ""),
+        ("[]", "expected an object with `labels`"),
+        ('{"labels": {"a": 1}, "starts_at": "2026-03-01T00:00:00Z"}', "expected `labels`"),
+        ('{"labels": {}}', "expected `starts_at`"),
+        ('{"labels": {}, "starts_at": "2026-03-01"}', "a time with its zone"),
+        ('{"labels": {}, "starts_at": "noon"}', "noon"),
+        (episode("A", 5, 5), "`ends_at` must be after `starts_at`"),
+        (episode("A", -1), "begins before the one above"),
+    ],
+)
+async def test_a_line_that_is_no_episode_is_named(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "past.jsonl"
+    file.write_text(f"{episode('A', 1, 2)}\n{line}\n")
+    with pytest.raises(InputError) as caught:
+        await told(read_episodes(file))
+    assert f"{file}:2: " in str(caught.value)
+    assert message in str(caught.value)
+
+
+async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: cannot be read: no such file"):
+        await told(read_episodes(tmp_path / "nowhere"))
+
+
+def test_a_mark_goes_by_all_labels_in_any_order() -> None:
+    assert mark_of({"a": "1", "b": "2"}) == mark_of({"b": "2", "a": "1"}) != mark_of({"a": "1"})

@@ -114,8 +114,11 @@ class Metrics:
         self.messages = self._counter(
             "outbox_messages", "Tries to send a message, by what came of them.", "channel", "status"
         )
-        for status in ("firing", "resolved"):
-            self.alerts.labels(status)
+        self._counted = (
+            ("alerts_firing", self.alerts.labels("firing")),
+            ("alerts_resolved", self.alerts.labels("resolved")),
+            ("quarantined", self.quarantined),
+        )
         for result in ("ok", "failed"):
             self.reconciles.labels(result)
 
@@ -172,10 +175,11 @@ class Metrics:
         return Histogram(f"remediator_{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def _taken_in(self, event: Event) -> None:
+        # There is one of these for each notification, so each sample is looked up once, and 0 is not added.
         self.notifications.inc()
-        self.alerts.labels("firing").inc(event.data.get("alerts_firing", 0))
-        self.alerts.labels("resolved").inc(event.data.get("alerts_resolved", 0))
-        self.quarantined.inc(event.data.get("quarantined", 0))
+        for key, counter in self._counted:
+            if number := event.data.get(key):
+                counter.inc(number)
 
     def _opened(self, event: Event) -> None:
         if event.data.get("classified_by") == "nothing":

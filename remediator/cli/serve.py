@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ def serve(config: Path) -> None:
     """Run the daemon until it is told to stop (SIGTERM). SIGHUP reloads rules and configuration."""
     from remediator.app import StartError, run
 
+    # A collection stops everything, and little of what a decision makes refers to itself.
+    gc.set_threshold(20_000, 50, 100)
     try:
         asyncio.run(run(config))
     except StartError as error:

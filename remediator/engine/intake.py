@@ -36,14 +36,16 @@ if TYPE_CHECKING:
 ACTOR = "alertmanager"
 PIECE = 25
 """Alerts decided about in one transaction."""
+PRESSED_PIECE = 5
+"""The same while notifications come in, whose commits wait for the transaction."""
 LARGE = 100_000
 """Bytes of body from which on it is read on another thread, so that the event loop goes on."""
 GROUP = 32_000
 """Bytes of bodies that are decided about together, so that a storm of small ones costs less."""
 BEHIND = 16
 """Notifications that are read back from the store at once."""
-YIELD = 4.0
-"""While others are being acknowledged, so much longer than a piece took is waited before the next."""
+YIELD = 12.0
+"""While notifications come in, so much longer than a piece took is waited before the next."""
 LONGEST_YIELD = 0.25
 """Seconds."""
 LAG = timedelta(seconds=5)
@@ -67,6 +69,8 @@ class Intake:
         """Notifications since the start."""
         self._begun = 0
         """The highest number of a notification that was begun with."""
+        self._pressed = False
+        """Whether notifications came in while the last piece was decided about."""
         self._wake = asyncio.Event()
         self._wake.set()
         self.deciding = asyncio.Lock()
@@ -151,11 +155,15 @@ class Intake:
             closing.hear(core.alarms)
         told = [alert for closing in closings for alert in closing.read.alerts]
         alerts = [alert for alert in told if not core.alarms.repeats(alert)]
-        pieces = list(_pieces(alerts)) or [[]]
-        for number, piece in enumerate(pieces, 1):
+        start, last = 0, False
+        while not last:
+            end = start + (PRESSED_PIECE if self._pressed else PIECE)
+            last = end >= len(alerts)
             arrived, begun = self._arrived, core.clock.monotonic()
-            await self._piece(piece, closings if number == len(pieces) else [])
-            if self._arrived != arrived and core.clock.now() - oldest < LAG:
+            await self._piece(alerts[start:end], closings if last else [])
+            start = end
+            self._pressed = self._arrived != arrived
+            if self._pressed and core.clock.now() - oldest < LAG:
                 # In a storm, what is not on disk yet comes first; what is can be decided about later.
                 spent = core.clock.monotonic() - begun
                 await core.clock.sleep(min(spent * YIELD, LONGEST_YIELD))

@@ -4,6 +4,7 @@ The store loads one inside a write transaction; tests and the simulator fill one
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from remediator.model.alert import Episode
@@ -43,9 +44,19 @@ KEYS: dict[type, tuple[str, ...]] = {
 """Every entity that events carry, with the fields that make its primary key."""
 
 
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) == 1:
+        get = attrgetter(*names)
+        return lambda entity: (get(entity),)
+    return attrgetter(*names)
+
+
+_GETTERS = {kind: _getter(names) for kind, names in KEYS.items()}
+
+
 def key_of(entity: Any) -> tuple[Any, ...]:
     """Primary key of an entity, as a tuple."""
-    return tuple(getattr(entity, name) for name in KEYS[type(entity)])
+    return _GETTERS[type(entity)](entity)
 
 
 class Snapshot:

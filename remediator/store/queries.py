@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select, union_all
 
 from remediator.model.alert import Episode
 from remediator.model.run import Attempt, Incident, Message, Run, Timer
@@ -91,17 +91,22 @@ _HISTORY = Query(
     .where(_ATTEMPTS.c.service == param("service"), _ATTEMPTS.c.intent_at >= param("since"))
     .order_by(_ATTEMPTS.c.intent_at, _ATTEMPTS.c.id),
 )
+# An index finds the oldest of each status at once. From its run on, an object has few attempts, however
+# many runs are at work and however long its history is.
+_OLDEST_AT_WORK = union_all(
+    *(select(func.min(_RUNS.c.id).label("id")).where(_RUNS.c.status == literal(status)) for status in AT_WORK)
+).subquery("oldest")
 _AT_WORK = Query(
     Attempt,
     select(_ATTEMPTS)
     .where(
-        _ATTEMPTS.c.run_id.in_(
-            select(_RUNS.c.id).where(
-                _RUNS.c.status.in_([literal(status) for status in AT_WORK]), _RUNS.c.id != param("but")
-            )
-        ),
         _ATTEMPTS.c.object_id.in_(each_text("objects")),
+        _ATTEMPTS.c.run_id >= select(func.min(_OLDEST_AT_WORK.c.id)).scalar_subquery(),
+        _ATTEMPTS.c.run_id != param("but"),
         _ATTEMPTS.c.status != literal(AttemptStatus.NOT_APPLIED),
+        exists()
+        .where(_RUNS.c.id == _ATTEMPTS.c.run_id, _RUNS.c.status.in_([literal(status) for status in AT_WORK]))
+        .correlate(_ATTEMPTS),
     )
     .order_by(_ATTEMPTS.c.id),
 )

@@ -5,10 +5,10 @@ connection costs a few microseconds, several times less than going through Core 
 a decision reads a dozen statements inside the one write transaction that everybody waits for.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from functools import cached_property
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
@@ -70,12 +70,14 @@ def each_text(name: str) -> ScalarSelect[Any]:
 
 def listed(values: Iterable[int | str]) -> str:
     """A list as a value for a statement with `each` or `each_text`."""
-    return json.dumps([value if isinstance(value, int) else _escaped(value) for value in values])
+    return f"[{','.join([str(v) if isinstance(v, int) else _quoted(_escaped(v)) for v in values])}]"
 
 
 def _escaped(text: str) -> str:
     # SQLite ends a text of a JSON list at a NUL character, and labels from outside may hold one.
-    return text.replace("\x01", "\x01one").replace("\x00", "\x01nul")
+    if "\x00" in text or "\x01" in text:
+        return text.replace("\x01", "\x01one").replace("\x00", "\x01nul")
+    return text
 
 
 def served_by(index: str, core: Select[Any]) -> Select[Any]:

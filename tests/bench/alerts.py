@@ -19,11 +19,20 @@ class Kind(StrEnum):
     """A rule matches and runs a named command for the alert's service."""
 
 
+STARTS_AT = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+"""When all alerts of a bench began: told again, an alert has the start that it had before."""
+
+
 def notifications(
-    kind: Kind, count: int, size: int, *, first: int = 0, distinct: int | None = None
+    kind: Kind,
+    count: int,
+    size: int,
+    *,
+    first: int = 0,
+    distinct: int | None = None,
+    starts_at: str = STARTS_AT,
 ) -> Iterator[bytes]:
     """`count` bodies of `size` alerts, numbered from `first`; over again after `distinct` alerts."""
-    starts_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for index in range(count):
         numbers = range(first + index * size, first + (index + 1) * size)
         if distinct is not None:

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.bench.alerts import Kind, notifications
+from tests.bench.alerts import STARTS_AT, Kind, notifications
 
 END_OF_HEAD = b"\r\n\r\n"
 LENGTH = b"content-length:"
@@ -158,10 +158,16 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first alert")
     parser.add_argument("--distinct", type=int, default=0, help="repeat after this many alerts; 0: never")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--starts-at", default=STARTS_AT, help="since when the alerts fire")
     args = parser.parse_args()
     token = args.token_file.read_text().strip()
     bodies = notifications(
-        args.kind, args.requests, args.alerts, first=args.first, distinct=args.distinct or None
+        args.kind,
+        args.requests,
+        args.alerts,
+        first=args.first,
+        distinct=args.distinct or None,
+        starts_at=args.starts_at,
     )
     requests = [http(body, args.port, token) for body in bodies]
     load = Load(args.port, args.connections, requests, args.seconds)

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
+from tests.bench.alerts import STARTS_AT
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -170,6 +172,7 @@ def load(
         "first": first,
         "distinct": distinct,
         "seconds": seconds,
+        "starts-at": STARTS_AT,
     }
     argv = [sys.executable, "-m", "tests.bench.load"]
     argv += [f"--{name}={value}" for name, value in options.items()]

@@ -284,6 +284,7 @@ def _create_indexes() -> None:
     op.create_index("operations_of_plan", "operations", ["plan_id"])
     op.create_index("attempts_of_run", "attempts", ["run_id"])
     op.create_index("attempts_of_service", "attempts", ["service", "intent_at"])
+    op.create_index("attempts_of_object", "attempts", ["object_id", "run_id"])
     op.create_index("approvals_by_status", "approvals", ["status", "id"])
     op.create_index("approvals_of_run", "approvals", ["run_id", "id"])
     _partial("one_pending_approval", "approvals", ["run_id"], "status = 'pending'", unique=True)

@@ -69,6 +69,17 @@ class Classification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSource:
+    """A file that rules were read from."""
+
+    file: str
+    sha256: str
+    """Of its bytes, in hex."""
+    rules: int
+    """How many rules it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A remediation that operators wrote for a kind of alert."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from remediator.reading.files import read_bytes
 from remediator.reading.problems import InputError, Problem
 
 MAX_BYTES = 10_000_000
@@ -67,13 +68,7 @@ class Document:
 
 def read_yaml(path: Path) -> Document:
     """Read the one YAML document in a file. InputError carries every problem that can be told."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError([Problem(file=str(path), message=f"cannot be read: {reason}")]) from None
-    return parse_yaml(data, str(path))
+    return parse_yaml(read_bytes(path, MAX_BYTES + 1), str(path))
 
 
 def parse_yaml(data: bytes, file: str) -> Document:

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from remediator.model.plan import canonical
-from remediator.model.rule import Classification, Rule, Step, TriageStep
+from remediator.model.rule import Classification, Rule, RuleSource, Step, TriageStep
 from remediator.model.service import Service
 from remediator.reading.problems import InputError, Problem
 from remediator.reading.typed import node_at, read_as
-from remediator.reading.yamlfile import Document, Node, read_yaml
+from remediator.reading.yamlfile import Document, Node, parse_yaml
 from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
+from remediator.rules.files import gather
 from remediator.rules.matchers import Matcher
 from remediator.rules.ruleset import Class, MatchedRule, RuleSet
 from remediator.rules.templates import Template, is_template
-
-SUFFIXES = (".yml", ".yaml")
 
 
 class Place(NamedTuple):
@@ -31,7 +30,7 @@ class Place(NamedTuple):
 def load_rules(
     paths: Sequence[Path], *, services: Mapping[str, Service], actions: Verbs, checks: Verbs
 ) -> RuleSet:
-    """Read all rules below `paths`: files, directories (their `*.yml` and `*.yaml`), and globs.
+    """Read all rules below `paths`: files, directories (their `*.yml` and `*.yaml`), and globs; see `gather`.
 
     Rules with a higher priority come first; among equals they keep the order of the paths, of the file
     names in a directory, and of the file. InputError carries what is wrong in any of the files; then
@@ -40,11 +39,18 @@ def load_rules(
     model = rule_file(actions, checks)
     rules: list[tuple[int, MatchedRule]] = []
     table: list[Class] = []
-    problems: list[Problem] = []
+    files: list[RuleSource] = []
+    gathered = gather(paths)
+    problems = list(gathered.problems)
     names: dict[str, Place] = {}
-    for file in _files(paths, problems):
+    for content in gathered.files:
+        problems += content.problems
+        if content.problems:
+            continue
+        file = str(content.path)
+        before = len(rules)
         try:
-            document = read_yaml(file)
+            document = parse_yaml(content.data, file)
         except InputError as error:
             problems += error.problems
             continue
@@ -67,43 +73,16 @@ def load_rules(
                     matched = MatchedRule(rule, entry.matchers, entry.blocks, template)
                     rules.append((entry.priority, matched))
         problems += sorted(mistakes, key=lambda problem: (problem.line, problem.column))
+        files.append(RuleSource(file=file, sha256=content.sha256, rules=len(rules) - before))
     if problems:
         raise InputError(problems)
-    return RuleSet((rule for _, rule in sorted(rules, key=lambda rule: -rule[0])), table)
+    return RuleSet((rule for _, rule in sorted(rules, key=lambda rule: -rule[0])), table, files)
 
 
 def rules_schema(actions: Verbs, checks: Verbs) -> dict[str, Any]:
     """The JSON Schema of a rule file, for editors."""
     schema = rule_file(actions, checks).model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
-    """The rule files below paths, each once; a path that leads to none is a problem."""
-    files: dict[Path, Path] = {}
-    for path in paths:
-        try:
-            found = _below(path)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            problems.append(Problem(file=str(path), message=f"cannot be read: {reason}"))
-            continue
-        if not found:
-            problems.append(Problem(file=str(path), message="there is no rule file (*.yml, *.yaml) here"))
-        for file in found:
-            files.setdefault(file.resolve(), file)
-    return list(files.values())
-
-
-def _below(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = [file for file in path.iterdir() if file.suffix in SUFFIXES]
-    elif path.exists() or not any(char in str(path) for char in "*?["):
-        return [path]
-    else:
-        root = Path(path.anchor or ".")
-        found = list(root.glob(str(path.relative_to(path.anchor))))
-    return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
 
 
 def _repeated_names(document: Document, names: dict[str, Place]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from remediator.model.plan import canonical
-from remediator.model.rule import Classification, Rule
+from remediator.model.rule import Classification, Rule, RuleSource
 from remediator.rules.index import Index
 from remediator.rules.matchers import Matcher, alternatives
 from remediator.rules.templates import MissingError, Template
@@ -72,8 +72,14 @@ class Class:
 class RuleSet:
     """Rules in their order, and the classification table. Never changes; a reload makes a new one."""
 
-    def __init__(self, rules: Iterable[MatchedRule] = (), table: Iterable[Class] = ()) -> None:
-        """ValueError if two rules share a name."""
+    def __init__(
+        self,
+        rules: Iterable[MatchedRule] = (),
+        table: Iterable[Class] = (),
+        files: Iterable[RuleSource] = (),
+    ) -> None:
+        """`files` is where they come from. ValueError if two rules share a name."""
+        self.files = tuple(files)
         self.table = tuple(table)
         self.rules = tuple(rules)
         self._by_name = {matched.rule.name: matched.rule for matched in self.rules}

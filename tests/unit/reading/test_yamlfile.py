@@ -127,7 +127,7 @@ def test_a_huge_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yml: cannot be read: no such file or directory"):
         read_yaml(tmp_path / "none.yml")
-    with pytest.raises(InputError, match="cannot be read: is a directory"):
+    with pytest.raises(InputError, match="cannot be read: it is a directory, not a file"):
         read_yaml(tmp_path)
 
 

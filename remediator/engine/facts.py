@@ -75,8 +75,10 @@ async def _sightings(core: Core, run: Run) -> tuple[Sighting, ...]:
     alerts = core.world.alerts
     if alerts is None or run.by_hand:
         return ()
-    asked = [alerts.sighting(fingerprint, SIGHTING_AGE) for fingerprint in sorted(core.alarms.of(run))]
-    return tuple(await asyncio.gather(*asked))
+    if not core.alarms.of(run):
+        return ()
+    seen = await alerts.look(SIGHTING_AGE)
+    return tuple(seen.sighting(fingerprint) for fingerprint in sorted(core.alarms.of(run)))
 
 
 async def _changes(

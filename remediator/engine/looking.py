@@ -103,8 +103,9 @@ class Watch:
     async def begin(self) -> None:
         """Find out which alerts to look for: all of the run's, also those that are over."""
         run = self._run
-        episodes = await self._core.store.read(lambda reader: reader.list_episodes(run.incident_id))
-        self._fingerprints = frozenset(e.fingerprint for e in episodes if e.rule == run.rule)
+        self._fingerprints = await self._core.store.read(
+            lambda reader: reader.fingerprints_of(run.incident_id, run.rule)
+        )
 
     async def look(self) -> Assessment:
         """Look once more, and judge all looks so far."""
@@ -149,10 +150,8 @@ class Watch:
         # Shared with everybody who asks, but never older than the act itself.
         age = min(core.setup.verify_interval / 2, now - (run.verify_from or self._started))
         age = max(age, timedelta(0))
-        asked = (core.world.alerts.sighting(fp, age) for fp in sorted(fingerprints))
-        sightings = await asyncio.gather(*asked)
-        states = {sighting.state for sighting in sightings}
-        at = min(sighting.at for sighting in sightings)
+        seen = await core.world.alerts.look(age)
+        states, at = {seen.sighting(fingerprint).state for fingerprint in fingerprints}, seen.at
         if "firing" in states:
             return "firing", "the alert still fires", at
         if "unknown" in states:

@@ -77,6 +77,11 @@ _FIRING_OF = Query(
         .limit(param("limit")),
     ),
 )
+_FINGERPRINTS = Statement(
+    select(_EPISODES.c.fingerprint)
+    .where(_EPISODES.c.incident_id == param("incident"), _EPISODES.c.rule == param("rule"))
+    .distinct()
+)
 _SOME_FIRING = (
     select(_EPISODES.c.id)
     .where(_EPISODES.c.incident_id == param("incident"), FIRING)
@@ -208,6 +213,11 @@ class Reader(Listings):
     def firing_of(self, incident: int, rule: str, limit: int) -> list[Episode]:
         """The open episodes of an incident for which a rule is used, oldest first."""
         return _FIRING_OF.all(self._connection, incident=incident, rule=rule, limit=limit)
+
+    def fingerprints_of(self, incident: int, rule: str) -> frozenset[str]:
+        """The alerts of an incident for which a rule was ever used, whether they still fire or not."""
+        rows = _FINGERPRINTS.run(self._connection, incident=incident, rule=rule)
+        return frozenset(fingerprint for (fingerprint,) in rows)
 
     def count_firing(self, incident: int, most: int) -> int:
         """How many episodes of an incident are open; `most` where there are that many or more."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from remediator.model.alert import Instant, Sighting
+from remediator.model.alert import Instant  # noqa: TC001 - pydantic looks it up when it runs
 from remediator.model.world import WorldError
 from remediator.world.asking import Asker
 from remediator.world.base import AlertsSeen, SeenAlert
@@ -125,24 +125,6 @@ class AlertmanagerClients:
                 self._under_way = asyncio.create_task(self._ask_all())
             # Whoever stops waiting must not take the answer away from the others.
             await asyncio.shield(self._under_way)
-
-    async def sighting(self, fingerprint: str, max_age: timedelta) -> Sighting:
-        """See `Alertmanagers.sighting`."""
-        seen = await self.look(max_age)
-        alert = seen.alerts.get(fingerprint)
-        if alert is not None:
-            muted_by = {"silenced_by": list(alert.silenced_by), "inhibited_by": list(alert.inhibited_by)}
-            return Sighting(
-                fingerprint=fingerprint,
-                state="firing" if alert.firing else "muted",
-                at=seen.at,
-                detail=None if alert.firing else muted_by,
-            )
-        if seen.complete:
-            return Sighting(fingerprint=fingerprint, state="absent", at=seen.at)
-        return Sighting(
-            fingerprint=fingerprint, state="unknown", at=seen.at, detail={"errors": dict(seen.errors)}
-        )
 
     async def close(self) -> None:
         """Let go of connections."""

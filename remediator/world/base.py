@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from remediator.model.alert import Sighting
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from remediator.clock import Clock
-    from remediator.model.alert import Sighting
     from remediator.model.command import CommandSpec
     from remediator.model.service import Target
+    from remediator.model.words import Json
     from remediator.model.world import Container, SwarmService
 
 ENABLE_LABEL = "remediator.enable"
@@ -151,15 +152,29 @@ class AlertsSeen:
     answered: bool = True
     """Whether at least one of them told what it knows, however little that proves."""
 
+    def sighting(self, fingerprint: str) -> Sighting:
+        """What they said of one alert."""
+        alert = self.alerts.get(fingerprint)
+        if alert is not None:
+            muted_by: Json = {"silenced_by": [*alert.silenced_by], "inhibited_by": [*alert.inhibited_by]}
+            return Sighting(
+                fingerprint=fingerprint,
+                state="firing" if alert.firing else "muted",
+                at=self.at,
+                detail=None if alert.firing else muted_by,
+            )
+        if self.complete:
+            return Sighting(fingerprint=fingerprint, state="absent", at=self.at)
+        return Sighting(
+            fingerprint=fingerprint, state="unknown", at=self.at, detail={"errors": dict(self.errors)}
+        )
+
 
 class Alertmanagers(Protocol):
     """All configured Alertmanagers as one."""
 
     async def look(self, max_age: timedelta) -> AlertsSeen:
         """Every alert; asked no longer than `max_age` ago. Never raises: see `complete` and `errors`."""
-
-    async def sighting(self, fingerprint: str, max_age: timedelta) -> Sighting:
-        """What is known of one alert."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -56,7 +56,7 @@ async def sighted(clients: AlertmanagerClients, fingerprint: str, state: str) ->
     """Wait until the alert is in this state."""
 
     async def look() -> Sighting | None:
-        sighting = await clients.sighting(fingerprint, FRESH)
+        sighting = (await clients.look(FRESH)).sighting(fingerprint)
         return sighting if sighting.state == state else None
 
     sighting = await until(look, 30, f"the alert to be {state}")
@@ -79,7 +79,7 @@ async def test_an_alert_fires_and_is_over(
     assert seen.annotations == {"summary": "it is down"}
     assert seen.receivers == ("remediator",)
     assert abs(seen.updated_at - datetime.now(UTC)) < timedelta(minutes=5)
-    assert (await clients.sighting(fingerprint, FRESH)).state == "firing"
+    assert (await clients.look(FRESH)).sighting(fingerprint).state == "firing"
 
     alertmanager.resolve(LABELS)
     await sighted(clients, fingerprint, "absent")
@@ -161,7 +161,7 @@ async def test_one_that_went_down_proves_nothing(
     first.fire(LABELS)
     fingerprint = await one_alert(clients)
     second.stop()
-    assert (await clients.sighting(fingerprint, FRESH)).state == "firing"
+    assert (await clients.look(FRESH)).sighting(fingerprint).state == "firing"
     first.resolve(LABELS)
     unknown = await sighted(clients, fingerprint, "unknown")
     assert list(unknown.detail["errors"]) == [second.url]
@@ -179,7 +179,7 @@ async def test_a_restarted_alertmanager_has_forgotten_and_proves_nothing(
     prometheus.stop()
     alertmanager.restart()
     assert alertmanager.alerts() == [], "what it held is gone"
-    sighting = await clients.sighting(fingerprint, FRESH)
+    sighting = (await clients.look(FRESH)).sighting(fingerprint)
     assert sighting.state == "unknown"
     assert "was started" in sighting.detail["errors"][alertmanager.url]
     prometheus.start()
@@ -196,7 +196,7 @@ async def test_after_it_has_settled_an_absence_is_proven(
     fingerprint = await one_alert(clients)
     alertmanager.restart()
     await sighted(clients, fingerprint, "absent")
-    assert (await patient.sighting(fingerprint, FRESH)).state == "unknown"
+    assert (await patient.look(FRESH)).sighting(fingerprint).state == "unknown"
 
 
 async def test_under_a_path_of_its_own_and_a_wrong_address(

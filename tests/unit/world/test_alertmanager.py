@@ -113,7 +113,7 @@ async def test_firing_wins_over_muted(
     up(muting, alert(status=MUTED, updatedAt="2026-03-01T11:59:00Z"))
     up(firing, alert())
     assert (await both.look(FRESH)).alerts["aa"].firing
-    assert (await both.sighting("aa", FRESH)).state == "firing"
+    assert (await both.look(FRESH)).sighting("aa").state == "firing"
 
 
 async def test_of_two_that_agree_the_later_word_counts(
@@ -126,19 +126,19 @@ async def test_of_two_that_agree_the_later_word_counts(
 
 async def test_what_an_alert_is_muted_by_is_told(one: Stub, both: AlertmanagerClients) -> None:
     up(one, alert(status=MUTED))
-    sighting = await both.sighting("aa", FRESH)
+    sighting = (await both.look(FRESH)).sighting("aa")
     assert sighting.state == "muted"
     assert sighting.detail == {"silenced_by": ["silence-1"], "inhibited_by": []}
 
 
 async def test_an_alert_that_nobody_lists_is_absent(both: AlertmanagerClients) -> None:
-    sighting = await both.sighting("aa", FRESH)
+    sighting = (await both.look(FRESH)).sighting("aa")
     assert (sighting.state, sighting.detail) == ("absent", None)
 
 
 async def test_an_alert_that_nobody_has_handled_yet_fires(one: Stub, both: AlertmanagerClients) -> None:
     up(one, alert(state="unprocessed"))
-    assert (await both.sighting("aa", FRESH)).state == "firing"
+    assert (await both.look(FRESH)).sighting("aa").state == "firing"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_by_its_own_clock_an_alert_may_be_over(
     one: Stub, both: AlertmanagerClients, ends: str, state: str
 ) -> None:
     up(one, alert(endsAt=ends))
-    assert (await both.sighting("aa", FRESH)).state == state
+    assert (await both.look(FRESH)).sighting("aa").state == state
 
 
 NOTHING_PROVEN: list[tuple[str, Answer]] = [
@@ -181,8 +181,8 @@ async def test_one_that_gives_no_answer_proves_nothing(
     assert not seen.complete
     assert set(seen.errors) == {two.url}
     assert seen.errors[two.url]
-    assert (await both.sighting("aa", ANY_AGE)).state == "firing", "what the other one says still counts"
-    unknown = await both.sighting("bb", ANY_AGE)
+    assert (await both.look(ANY_AGE)).sighting("aa").state == "firing", "what the other one says still counts"
+    unknown = (await both.look(ANY_AGE)).sighting("bb")
     assert unknown.state == "unknown"
     assert set(unknown.detail["errors"]) == {two.url}
 
@@ -234,12 +234,12 @@ async def test_one_that_has_just_started_proves_no_absence(one: Stub, two: Stub)
         [Endpoint(url=one.url), Endpoint(url=two.url)], SystemClock(), settle=timedelta(minutes=3)
     )
     up(one, alert("aa"), since=timedelta(seconds=179))
-    assert (await clients.sighting("aa", FRESH)).state == "firing"
-    unknown = await clients.sighting("bb", FRESH)
+    assert (await clients.look(FRESH)).sighting("aa").state == "firing"
+    unknown = (await clients.look(FRESH)).sighting("bb")
     assert unknown.state == "unknown"
     assert "started 179 s ago" in unknown.detail["errors"][one.url]
     up(one, alert("aa"), since=timedelta(seconds=180))
-    assert (await clients.sighting("bb", FRESH)).state == "absent"
+    assert (await clients.look(FRESH)).sighting("bb").state == "absent"
     await clients.close()
 
 
@@ -249,7 +249,7 @@ async def test_a_restart_between_the_two_questions_is_noticed(one: Stub, both: A
         await told([], Date=DATE)(request, writer)
 
     one.on("GET /api/v2/alerts", restarts)
-    assert (await both.sighting("aa", FRESH)).state == "unknown"
+    assert (await both.look(FRESH)).sighting("aa").state == "unknown"
 
 
 async def test_a_clock_that_is_off_does_not_matter_without_a_date(one: Stub) -> None:

@@ -123,16 +123,16 @@ def test_fingerprints_are_those_of_alertmanager() -> None:
 
 async def test_an_alert_from_firing_to_resolved(world: SimulatedWorld) -> None:
     mark = world.alerts.fire({"alertname": "Down"}, {"summary": "it is down"})
-    assert (await world.alerts.sighting(mark, NOW)).state == "firing"
+    assert (await world.alerts.look(NOW)).sighting(mark).state == "firing"
     clock_of(world).advance(3600)
     world.alerts.fire({"alertname": "Down"})
     seen = (await world.alerts.look(NOW)).alerts[mark]
     assert (seen.starts_at, seen.updated_at) == (NOON, NOON + timedelta(hours=1))
     world.alerts.mute(mark)
-    assert (await world.alerts.sighting(mark, NOW)).state == "muted"
+    assert (await world.alerts.look(NOW)).sighting(mark).state == "muted"
     world.alerts.unmute(mark)
     world.alerts.resolve(mark)
-    assert (await world.alerts.sighting(mark, NOW)).state == "absent"
+    assert (await world.alerts.look(NOW)).sighting(mark).state == "absent"
     clock_of(world).advance(60)
     world.alerts.fire({"alertname": "Down"})
     assert (await world.alerts.look(NOW)).alerts[mark].starts_at == world.clock.now()
@@ -143,7 +143,7 @@ async def test_an_alertmanager_that_does_not_answer_proves_nothing(world: Simula
     world.alerts.unreachable = "refused"
     seen = await world.alerts.look(NOW)
     assert (seen.complete, seen.alerts, list(seen.errors.values())) == (False, {}, ["refused"])
-    assert (await world.alerts.sighting(mark, NOW)).state == "unknown"
+    assert (await world.alerts.look(NOW)).sighting(mark).state == "unknown"
 
 
 def test_the_body_is_one_that_the_receiver_reads(world: SimulatedWorld) -> None:

@@ -1,0 +1,41 @@
+"""What the engine goes by, made of the configuration: for the daemon, and for rehearsals without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remediator.actions import registry as actions_of
+from remediator.checks import registry as checks_of
+from remediator.engine.setup import Setup
+from remediator.rules.load import load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from remediator.channels.base import Channel
+    from remediator.config import Config
+
+
+def assemble(
+    config: Config, *, channels: Mapping[str, Channel], rules: Sequence[Path] | None = None
+) -> Setup:
+    """Read the rules, those of the configuration unless others are given, and put all together.
+
+    Raises InputError with every mistake in them. Nothing is opened.
+    """
+    actions, checks = actions_of(config.commands), checks_of(config.commands)
+    return Setup(
+        rules=load_rules(rules or config.rules, services=config.services, actions=actions, checks=checks),
+        policy=config.policy,
+        services=config.services,
+        actions=actions,
+        checks=checks,
+        channels=channels,
+        receiver=config.receiver,
+        pause_file=config.pause_file,
+        reconcile_interval=config.reconcile_interval,
+        lost_after=config.lost_after,
+        verify_interval=config.verify_interval,
+        triage_timeout=config.triage_timeout,
+    )

@@ -13,7 +13,7 @@ from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 from remediator.world.base import ENABLE_LABEL
-from remediator.world.labels import COMPOSE_ONE_OFF, COMPOSE_PROJECT, SWARM_SERVICE_ID
+from remediator.world.labels import COMPOSE_ONE_OFF, COMPOSE_PROJECT, SWARM_SERVICE_ID, SWARM_SERVICE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -60,13 +60,20 @@ async def containers_of(service: Service, world: World) -> list[Container]:
     """The containers of a service, to be acted on; at least one, by name.
 
     TargetError: there are none, they are of several projects, they may not be touched, or one of
-    them is the daemon's own. WorldError: the engine cannot tell.
+    them is the daemon's own, or a Swarm's. WorldError: the engine cannot tell.
     """
     containers = await _containers(service, world)
     for container in containers:
         if world.is_own(container.id):
             raise TargetError(
                 Reason.OWN_CONTAINER, f"{container.name} is the container that this daemon runs in"
+            )
+        swarm = container.labels.get(SWARM_SERVICE_NAME)
+        if swarm is not None:
+            raise TargetError(
+                Reason.NOT_ALLOWED,
+                f"{container.name} is a task of the Swarm service {swarm}, which sees to its tasks itself: "
+                "have the service as the target",
             )
     for container in containers:
         _refuse_unlisted(service, container.name, container.labels)

@@ -94,6 +94,16 @@ async def test_the_same_name_on_two_engines_is_ambiguous(world: SimulatedWorld) 
     assert caught.value.reason is Reason.AMBIGUOUS_TARGET
 
 
+async def test_a_task_of_a_swarm_is_not_acted_on_behind_its_back(world: SimulatedWorld) -> None:
+    labels = {**ENABLED, "com.docker.swarm.service.name": "queue"}
+    world.docker.add_container("queue.1.x", labels=labels)
+    task = Service(name="task", target=Target(kind=TargetKind.CONTAINER, name="queue.1.x"))
+    with pytest.raises(TargetError, match="a task of the Swarm service queue") as caught:
+        await containers_of(task, world)
+    assert caught.value.reason is Reason.NOT_ALLOWED
+    assert [c.name for c in await seen_containers(task, world)] == ["queue.1.x"]
+
+
 async def test_one_swarm_seen_through_two_managers_is_one_service(world: SimulatedWorld) -> None:
     world.docker.add_swarm_service("queue")
     both = replace(world, engines={"a": world.docker, "b": world.docker})

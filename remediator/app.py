@@ -21,6 +21,7 @@ from remediator.checks import registry as checks_of
 from remediator.clock import SystemClock
 from remediator.config import Config, load_config, restart_needed
 from remediator.engine.engine import Engine
+from remediator.engine.reloading import SIGNAL
 from remediator.engine.setup import Setup
 from remediator.metrics import Metrics
 from remediator.reading.problems import InputError
@@ -107,7 +108,7 @@ class Daemon:
             raise StartError(str(error)) from None
         log.info("ready to take alerts", address=f"{config.listen.host}:{self.port}")
 
-    async def reload(self, actor: str = "daemon") -> None:
+    async def reload(self, actor: str = SIGNAL) -> None:
         """Read rules and configuration anew; on a mistake the old ones stay, and the log says why."""
         try:
             await self._engine.desk.reload(actor)
@@ -220,7 +221,7 @@ async def run(path: Path) -> None:
 
     async def reload_once_started() -> None:
         await started.wait()
-        await daemon.reload()
+        await daemon.reload(SIGNAL)
 
     def reload() -> None:
         task = loop.create_task(reload_once_started())
@@ -248,13 +249,13 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
 
     StartError if what the configuration names has become unfit since it was read.
     """
-    servers = [_endpoint(entry) for entry in config.alertmanagers]
+    servers = [endpoint(entry) for entry in config.alertmanagers]
     settle = config.alertmanager_settle
     try:
         return World(
             engines={name: _engine(name, entry, clock) for name, entry in config.engines.items()},
             alerts=AlertmanagerClients(servers, clock, settle=settle) if servers else None,
-            prometheus=PrometheusClient(_endpoint(config.prometheus), clock) if config.prometheus else None,
+            prometheus=PrometheusClient(endpoint(config.prometheus), clock) if config.prometheus else None,
             commands=NamedCommands(config.commands, clock, instance=instance),
             clock=clock,
             own_container_id=own_container_id(),
@@ -284,7 +285,7 @@ def _engine(name: str, entry: EngineEntry, clock: Clock) -> DockerEngine:
     )
 
 
-def _endpoint(entry: AccessEntry) -> Endpoint:
+def endpoint(entry: AccessEntry) -> Endpoint:
     """A server to ask, with its credentials as they were read with the configuration."""
     authorization = None
     if entry.token is not None:

@@ -153,6 +153,8 @@ class Metrics:
             "config_last_reload_success_timestamp_seconds", "When rule files were last loaded with success."
         )
 
+        self.rules_loaded = self._gauge("rules_loaded", "Rules in force.")
+
     def _define_levels(self) -> None:
         self.incidents_open = self._gauge("incidents_open", "Incidents not resolved.", "severity")
         self.approvals_pending = self._gauge("approvals_pending", "Questions that wait for people.")
@@ -213,6 +215,7 @@ class Metrics:
         self.reload_ok.set(loaded)
         if loaded:
             self.reload_at.set(event.at.timestamp())
+            self.rules_loaded.set(event.data.get("rules", 0))
 
 
 def _action(data: Mapping[str, Any]) -> str:

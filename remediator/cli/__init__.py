@@ -28,6 +28,7 @@ COMMANDS = {
     "pause": "remediator.cli.control:pause",
     "resume": "remediator.cli.control:resume",
     "reload": "remediator.cli.control:reload",
+    "rules": "remediator.cli.rules:rules",
     "events": "remediator.cli.events:events",
     "audit": "remediator.cli.audit:audit",
 }

@@ -27,7 +27,7 @@ from remediator.reading.typed import Mistake, ReadAs, Strict, describe, mistaken
 
 DEFAULTS = Policy()
 
-RESERVED_NAMES = frozenset({"alert", "alertmanager", "daemon", "reconcile", "system"})
+RESERVED_NAMES = frozenset({"alert", "alertmanager", "daemon", "reconcile", "signal", "system", "watch"})
 """The record uses them for what no person did."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from remediator.model.event import SYSTEM, Event, incident_chain
 from remediator.model.rule import Classification, Rule
-from remediator.model.run import Message
+from remediator.model.run import Message, Run
 from remediator.model.snapshot import Snapshot
 from remediator.model.words import Json
 
@@ -45,11 +45,17 @@ class Draft:
         deletes: tuple[Any, ...] = (),
         **data: Json,
     ) -> None:
-        """Add an event to an incident's chain, or to the system's where `incident` is None."""
+        """Add an event to an incident's chain, or to the system's where `incident` is None.
+
+        What tells of a `run` tells of the version of its rule, too.
+        """
         for entity in puts:
             self.snapshot.put(entity)
         for entity in deletes:
             self.snapshot.delete(entity)
+        run = self.snapshot.find(Run, data["run"]) if "run" in data else None
+        if run is not None:
+            data.setdefault("rule_version", run.rule_version)
         self.events.append(
             Event(
                 chain=SYSTEM if incident is None else incident_chain(incident),

@@ -150,6 +150,7 @@ def _open_episode(draft: Draft, alert: Alert, rule: Rule | None, policy: Policy)
         fingerprint=alert.fingerprint,
         alert=episode.name,
         rule=episode.rule,
+        rule_version=rule.version if rule else None,
         severity=classified.severity.value,
         classified_by=classified.by,
     )

@@ -16,13 +16,14 @@ from remediator.store import StoreError
 from remediator.world.targets import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from remediator.decide.draft import Draft
     from remediator.engine.core import Core
-    from remediator.engine.face import Readiness
+    from remediator.engine.face import Readiness, RulesInForce
     from remediator.engine.intake import Intake
     from remediator.engine.readiness import ReadinessCheck
+    from remediator.engine.reloading import Reloading
     from remediator.store import Reader, Transaction
 
 T = TypeVar("T")
@@ -36,12 +37,12 @@ class EngineDesk:
         core: Core,
         intake: Intake,
         readiness: ReadinessCheck,
-        reload: Callable[[str], Awaitable[str]],
+        reloading: Reloading,
     ) -> None:
         self._core = core
         self._intake = intake
         self._readiness = readiness
-        self._reload = reload
+        self._reloading = reloading
 
     async def receive(self, body: bytes, source: str) -> int:
         """Commit a raw notification."""
@@ -143,7 +144,11 @@ class EngineDesk:
 
     async def reload(self, actor: str) -> str:
         """Read the rule files anew."""
-        return await self._reload(actor)
+        return await self._reloading.reload(actor)
+
+    def rules(self) -> RulesInForce:
+        """What is in force now."""
+        return self._reloading.state()
 
     async def readiness(self) -> Readiness:
         """Whether the daemon can do its work now."""

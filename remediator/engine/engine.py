@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from remediator.decide.draft import DAEMON
 from remediator.engine.core import Core
 from remediator.engine.desk import EngineDesk
 from remediator.engine.dispatcher import Dispatcher
@@ -22,10 +21,10 @@ from remediator.engine.intake import Intake
 from remediator.engine.outbox import Outbox
 from remediator.engine.readiness import ReadinessCheck
 from remediator.engine.reconciler import Reconciler
+from remediator.engine.reloading import Reloading, tell_rules
 from remediator.engine.timers import Timers
 from remediator.metrics import Levels
 from remediator.model.run import PAUSE, Control
-from remediator.reading.problems import InputError
 from remediator.store import StoreError
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from remediator.engine.setup import Setup
     from remediator.metrics import Metrics
     from remediator.model.event import Event
-    from remediator.rules.ruleset import RuleSet
     from remediator.store import Store, Transaction
     from remediator.world.base import World
 
@@ -62,7 +60,6 @@ class Engine:
         `in_force` is called when what it read is, in the same moment.
         """
         self.core = core = Core(store=store, world=world, clock=clock, metrics=metrics, setup=setup)
-        self._load = load
         self._in_force = in_force
         self._caught_up = asyncio.Event()
         self._intake = Intake(core)
@@ -71,7 +68,7 @@ class Engine:
         self._outbox = Outbox(core)
         self._reconciler = Reconciler(core, self._intake, self._caught_up)
         self._readiness = ReadinessCheck(core)
-        self._reloading = asyncio.Lock()
+        self._reloading = Reloading(core, self._readiness, load, self._use)
         self._tasks: list[asyncio.Task[None]] = []
         self._followers: dict[str, Callable[[Event], None]] = {
             "alarms": core.alarms.observe,
@@ -81,7 +78,7 @@ class Engine:
             "metrics": core.metrics.observe,
         }
         """What follows from each committed event, what acts before what counts."""
-        self.desk = EngineDesk(core, self._intake, self._readiness, self._reload)
+        self.desk = EngineDesk(core, self._intake, self._readiness, self._reloading)
 
     async def start(self) -> None:
         """Take up the state where it was left, and begin. Raises StoreError."""
@@ -140,28 +137,6 @@ class Engine:
             outbox_oldest_seconds=(self.core.clock.now() - oldest).total_seconds() if oldest else 0.0,
         )
 
-    async def _reload(self, actor: str) -> str:
-        core = self.core
-        async with self._reloading:
-            try:
-                setup = await asyncio.to_thread(self._load)
-            except InputError as error:
-                first = str(error.problems[0]).splitlines()[0]
-                told = f"the last reload was refused ({len(error.problems)} mistakes, first {first})"
-                self._readiness.rules_error = told
-                self._readiness.forget()
-                log.error("the rules are not reloaded; the old ones stay in force", error=str(error))
-                errors = [str(problem).splitlines()[0] for problem in error.problems[:20]]
-                await core.decide(
-                    lambda draft, _: draft.record("rules.refused", incident=None, errors=errors),
-                    actor=actor,
-                )
-                raise
-            # On the record first: rules that nobody can read up on later are not to be in force.
-            await core.decide(lambda draft, _: _tell_rules(draft, setup.rules), actor=actor)
-            self._use(setup)
-        return setup.rules.version
-
     def _use(self, setup: Setup) -> None:
         """Put new rules and configuration in force, between two decisions."""
         core, before = self.core, self.core.setup
@@ -169,11 +144,8 @@ class Engine:
         core.setup = setup
         self._in_force()
         self._outbox.retire(before.channels.values(), setup.channels.values())
-        self._readiness.rules_error = None
-        self._readiness.forget()
         # Last: what waits is planned and judged by what is in force now.
         self._dispatcher.look_again()
-        log.info("rules are loaded", version=setup.rules.version, rules=len(setup.rules))
 
     def _committed(self, events: Sequence[Event]) -> None:
         """Everything that follows from a commit, before whoever wrote it goes on.
@@ -189,14 +161,4 @@ class Engine:
 
     def _tell_start(self, draft: Draft, _: Transaction) -> None:
         draft.record("daemon.started", incident=None, identity=self.core.store.identity)
-        _tell_rules(draft, self.core.setup.rules)
-
-
-def _tell_rules(draft: Draft, rules: RuleSet) -> None:
-    draft.record(
-        "rules.loaded",
-        incident=None,
-        version=rules.version,
-        rules=len(rules),
-        by_hand=draft.actor != DAEMON,
-    )
+        tell_rules(draft, self.core.setup.rules)

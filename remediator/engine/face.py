@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from remediator.model.rule import RuleSource
     from remediator.model.run import Approval, Control, Run
+    from remediator.reading.problems import Problem
     from remediator.store import Reader
 
 T = TypeVar("T")
@@ -74,6 +77,32 @@ class Readiness:
     checks: dict[str, Check] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A reload that left the old rules in force."""
+
+    at: datetime
+    by: str
+    """The operator who asked for it, or `signal` or `watch`."""
+    problems: tuple[Problem, ...]
+    """Every mistake with its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesInForce:
+    """The rules that decisions go by now."""
+
+    version: str
+    rules: int
+    files: tuple[RuleSource, ...]
+    """Where they were read from, in their order."""
+    loaded_at: datetime
+    loaded_by: str
+    """`daemon` since the start; else as in `Refused`."""
+    refused: Refused | None = None
+    """The last reload, if it was refused."""
+
+
 class Desk(Protocol):
     """What may be asked of the engine. Refusals are `DeskError`s."""
 
@@ -119,6 +148,9 @@ class Desk(Protocol):
         Raises `remediator.reading.problems.InputError` with every mistake and its place; the old
         rules then stay in force.
         """
+
+    def rules(self) -> RulesInForce:
+        """Which rules are in force, since when, and whether newer ones were refused."""
 
     async def readiness(self) -> Readiness:
         """Whether the daemon can do its work now."""

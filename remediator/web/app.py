@@ -34,6 +34,7 @@ _ID = "{id:[1-9][0-9]{0,17}}"
 
 _READS: Mapping[str, Callable[[Call], Awaitable[Any]]] = {
     f"{_API}/status": reads.status,
+    f"{_API}/rules": reads.rules,
     f"{_API}/incidents": reads.incidents,
     f"{_API}/incidents/{_ID}": reads.incident,
     f"{_API}/runs": reads.runs,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from remediator.engine.face import Readiness
+    from remediator.engine.face import Readiness, RulesInForce
     from remediator.metrics import Levels
     from remediator.model.alert import Episode
     from remediator.model.event import StoredEvent
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from remediator.store import Quarantined
 
 Form = dict[str, Any]
+
+MAX_PROBLEMS = 100
+"""Mistakes of a refused reload that are told; `remediator check` tells all."""
 
 
 def time(at: datetime | None) -> str | None:
@@ -36,6 +39,28 @@ def page(name: str, entries: list[Form], *, limit: int, key: str = "id") -> Form
     """One page of a list. `next` is what leads to the following page; null when this was the last."""
     full = len(entries) >= limit
     return {name: entries, "next": entries[-1][key] if full else None}
+
+
+def rules(state: RulesInForce) -> Form:
+    """The rules in force, where they came from, and the reload that was refused since, if any."""
+    refused = state.refused
+    return {
+        "version": state.version,
+        "rules": state.rules,
+        "loaded_at": time(state.loaded_at),
+        "loaded_by": state.loaded_by,
+        "files": [{"file": f.file, "sha256": f.sha256, "rules": f.rules} for f in state.files],
+        "refused": refused
+        and {
+            "at": time(refused.at),
+            "by": refused.by,
+            "problems": [
+                {"file": p.file, "line": p.line, "column": p.column, "message": p.message}
+                for p in refused.problems[:MAX_PROBLEMS]
+            ],
+            "problems_total": len(refused.problems),
+        },
+    }
 
 
 def incident(incident: Incident) -> Form:

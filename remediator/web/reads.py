@@ -47,6 +47,11 @@ async def status(call: Call) -> Form:
     }
 
 
+async def rules(call: Call) -> Form:
+    """GET /api/v1/rules: which are in force, and whether newer ones were refused."""
+    return forms.rules(call.desk.rules())
+
+
 async def incidents(call: Call) -> Form:
     """GET /api/v1/incidents."""
     asked = call.query(Incidents)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from remediator.model.words import RunStatus
+from remediator.reading.problems import InputError
 from remediator.store import StoreError
 from tests.simulation.given import rule, rules
 from tests.simulation.house import PEOPLE, House
@@ -92,6 +94,57 @@ async def test_rules_that_cannot_be_recorded_are_not_in_force(
         await house.desk.reload("alice")
         assert house.engine.core.setup.rules.version != before.rules.version
         assert house.kinds().count("rules.loaded") == 2
+
+
+def gauges(house: House) -> list[float | None]:
+    names = ("remediator_rules_loaded", "remediator_config_last_reload_successful")
+    return [house._metrics.registry.get_sample_value(name) for name in names]
+
+
+async def test_what_is_in_force_and_what_was_refused_since_is_told(build: Callable[..., House]) -> None:
+    async with build(rules()) as house:
+        first = house.desk.rules()
+        assert (first.rules, first.loaded_by, first.refused) == (1, "daemon", None)
+        assert [source.rules for source in first.files] == [1]
+
+        house.reads = "groups: 7\n"
+        await house.wait(minutes=5)
+        with pytest.raises(InputError):
+            await house.desk.reload("alice")
+        refused = house.desk.rules().refused
+        assert refused is not None
+        assert (refused.at - first.loaded_at, refused.by) == (timedelta(minutes=5), "alice")
+        (problem,) = refused.problems
+        assert problem.place.endswith(":1:9")
+        assert house.desk.rules() == replace(first, refused=refused)
+        detail = (await house.desk.readiness()).checks["rules"].detail
+        assert detail == f"the last reload was refused (1 mistake, first {str(problem).splitlines()[0]})"
+        assert gauges(house) == [1, 0]
+
+        house.reads = rules(rule(), rule("web-slow", alert="Slow"))
+        await house.desk.reload("bob")
+        now = house.desk.rules()
+        assert (now.rules, now.loaded_by, now.refused) == (2, "bob", None)
+        assert now.version != first.version
+        assert (await house.desk.readiness()).checks["rules"].detail == f"version {now.version[:12]}"
+        assert gauges(house) == [2, 1]
+
+
+async def test_a_run_that_has_acted_is_judged_by_the_version_that_it_acted_by(
+    build: Callable[..., House],
+) -> None:
+    written = rules(rule(steps=("{restart: {}, verify: {resolved_within: 5m}}",)))
+    async with build(written) as house:
+        await house.fire()
+        await house.is_now(RunStatus.VERIFYING)
+        before = house.run().rule_version
+        house.write(rules(rule(steps=("{restart: {}, verify: {resolved_within: 50m}}",))))
+        await house.desk.reload("alice")
+        await house.wait(minutes=6)
+        run = house.run()
+        assert (run.finished, run.rule_version) == (True, before)
+        told = [event.data for event in house.witness.events if "run" in event.data]
+        assert {data.get("rule_version") for data in told} == {before}
 
 
 # ---- channels

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
+from remediator.engine.face import Refused
 from remediator.model.world import Applied
-from tests.unit.web.house import ALICE, LOGS, OBJECT, PLAN
+from remediator.reading.problems import Problem
+from tests.unit.web.house import ALICE, IN_FORCE, LOGS, NOW, OBJECT, PLAN
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Shell
@@ -235,3 +239,36 @@ async def test_a_line_is_a_line_where_there_is_no_terminal(shell: Shell) -> None
     for command in (("incidents",), ("incidents", "1"), ("runs", "1"), ("approvals", "1")):
         assert long in await shell.told(*command, COLUMNS=None), command
     assert f"{'n' * 50}  {'x' * 500}\n" in await shell.told("incidents", "1", COLUMNS=None)
+
+
+async def test_the_rules_in_force_are_shown(shell: Shell) -> None:
+    assert await shell.told("rules", "status") == (
+        f"Version        {'5' * 64}\n"
+        "Rules          1\n"
+        "Loaded         2026-03-01 12:00:00 UTC, by alice\n"
+        "Refused since  nothing\n"
+        "\n"
+        "Files (1)\n"
+        "SHA256        RULES  FILE\n"
+        "aaaaaaaaaaaa  1      rules/apps.yml"
+    )
+    told = await shell.json("rules", "status")
+    assert told["files"] == [{"file": "rules/apps.yml", "sha256": "a" * 64, "rules": 1}]
+    assert told["refused"] is None
+
+
+async def test_rules_that_were_refused_are_shown_with_every_mistake(shell: Shell) -> None:
+    mistakes = [Problem(file="rules/a.yml", line=3, column=n, message=f"no {n}") for n in range(1, 103)]
+    refused = Refused(at=NOW + timedelta(minutes=5), by="watch", problems=tuple(mistakes))
+    shell.desk.in_force = replace(IN_FORCE, refused=refused)
+    told = await shell.told("rules", "status", code=1)
+    assert "Refused since  2026-03-01 12:05:00 UTC, by watch\n" in told
+    lines = told.splitlines()
+    assert lines[8:11] == ["", "Why the last reload was refused (102 mistakes)", "rules/a.yml:3:1: no 1"]
+    assert lines[-2:] == ["rules/a.yml:3:100: no 100", "and 2 more mistakes; `remediator check` tells all"]
+    assert (await shell.json("rules", "status", code=1))["refused"]["problems"][0] == {
+        "file": "rules/a.yml",
+        "line": 3,
+        "column": 1,
+        "message": "no 1",
+    }

@@ -16,11 +16,11 @@ from remediator.decide.asking import RefusalError
 from remediator.decide.draft import Draft
 from remediator.decide.facts import Records, WorldFacts
 from remediator.decide.policy import Policy
-from remediator.engine.face import Check, Conflict, DeskError, NotFound, Readiness
+from remediator.engine.face import Check, Conflict, DeskError, NotFound, Readiness, RulesInForce
 from remediator.metrics import Levels, Metrics
 from remediator.model.alert import Alert
 from remediator.model.plan import OperationSpec, PlanSpec
-from remediator.model.rule import Rule, Step
+from remediator.model.rule import Rule, RuleSource, Step
 from remediator.model.run import Approval, Attempt, Control, Run
 from remediator.model.words import AttemptStatus, Severity
 from remediator.model.world import Applied, Unknown
@@ -60,6 +60,13 @@ PLAN = PlanSpec(
         ),
     ),
 )
+IN_FORCE = RulesInForce(
+    version="5" * 64,
+    rules=1,
+    files=(RuleSource(file="rules/apps.yml", sha256="a" * 64, rules=1),),
+    loaded_at=NOW,
+    loaded_by="alice",
+)
 LOGS = "line one\nline two\x1b[31m is red\n"
 
 
@@ -90,6 +97,7 @@ class StoreDesk:
     """Raised by whatever is asked next, and from then on."""
     ready: bool = True
     rules_version: str = "rules-1"
+    in_force: RulesInForce = IN_FORCE
 
     async def receive(self, body: bytes, source: str) -> int:
         self._may()
@@ -153,6 +161,9 @@ class StoreDesk:
         self._may()
         self.rules_version = f"rules-2, by {actor}"
         return self.rules_version
+
+    def rules(self) -> RulesInForce:
+        return self.in_force
 
     async def readiness(self) -> Readiness:
         return Readiness(

@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "remediator.cli.serve:serve",
     "check": "remediator.cli.check:check",
     "schema": "remediator.cli.schema:schema",
+    "backtest": "remediator.cli.backtest:backtest",
     "status": "remediator.cli.control:status",
     "incidents": "remediator.cli.incidents:incidents",
     "runs": "remediator.cli.runs:runs",

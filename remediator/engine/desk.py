@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from remediator.decide import asking, people
 from remediator.decide.asking import RefusalError
+from remediator.engine import asked
 from remediator.engine.face import Conflict, Draining, Invalid, NotFound, StoreFailed, Unavailable
 from remediator.engine.facts import paused_by_file
 from remediator.model.run import Approval, Control, Run
@@ -16,7 +17,7 @@ from remediator.store import StoreError
 from remediator.world.targets import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from remediator.decide.draft import Draft
     from remediator.engine.core import Core
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from remediator.engine.intake import Intake
     from remediator.engine.readiness import ReadinessCheck
     from remediator.engine.reloading import Reloading
+    from remediator.model.explain import AskedAlert, Explained
     from remediator.store import Reader, Transaction
 
 T = TypeVar("T")
@@ -149,6 +151,21 @@ class EngineDesk:
     def rules(self) -> RulesInForce:
         """What is in force now."""
         return self._reloading.state()
+
+    async def explain_alerts(self, alerts: Sequence[AskedAlert], most: int | None) -> Explained:
+        """What would be done about such alerts."""
+        with _refusals():
+            return await asked.explain_alerts(self._core, alerts, most)
+
+    async def explain_live(self, which: str, most: int | None) -> Explained:
+        """What would be done about alerts that Alertmanager has."""
+        with _refusals():
+            return await asked.explain_live(self._core, which, most)
+
+    async def explain_incident(self, incident_id: int, most: int | None) -> Explained:
+        """What was decided about an incident, and what would be."""
+        with _refusals():
+            return await asked.explain_incident(self._core, incident_id, most)
 
     async def readiness(self) -> Readiness:
         """Whether the daemon can do its work now."""

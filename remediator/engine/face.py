@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from remediator.model.explain import AskedAlert, Explained
     from remediator.model.rule import RuleSource
     from remediator.model.run import Approval, Control, Run
     from remediator.reading.problems import Problem
@@ -151,6 +152,21 @@ class Desk(Protocol):
 
     def rules(self) -> RulesInForce:
         """Which rules are in force, since when, and whether newer ones were refused."""
+
+    async def explain_alerts(self, alerts: Sequence[AskedAlert], most: int | None) -> Explained:
+        """What would be done now about such alerts. Like the next two it acts on nothing, writes nothing.
+
+        Of the rules that do not match the `most` nearest are told; None: all.
+        """
+
+    async def explain_live(self, which: str, most: int | None) -> Explained:
+        """The same of alerts that Alertmanager has now: by the fingerprint of one, or by matchers.
+
+        Raises NotFound; Invalid if no Alertmanager is configured, or Unavailable if none answers.
+        """
+
+    async def explain_incident(self, incident_id: int, most: int | None) -> Explained:
+        """The same of an incident's alerts, beside what was decided about them. Raises NotFound."""
 
     async def readiness(self) -> Readiness:
         """Whether the daemon can do its work now."""

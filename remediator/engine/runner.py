@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from remediator.model.service import Service
     from remediator.model.snapshot import Snapshot
     from remediator.model.world import ApplyResult, ProbeResult
-    from remediator.store import Transaction
+    from remediator.store import Reader, Transaction
 
 STARTING = 30.0
 """Seconds that a start may take before runs are decided upon all the same, and held because of it."""
@@ -223,7 +223,7 @@ class Runner:
             if draft.now - facts.read_at > STALE or core.setup is not setup or core.draining:
                 return None, None  # the writer was busy for long, or rules or daemon changed: look anew
             run = draft.snapshot.get(Run, number)
-            records = _records(transaction, run, rule, draft.now - policy.horizon(rule.guards), planned)
+            records = records_for(transaction, run, rule, draft.now - policy.horizon(rule.guards), planned)
             judgement = acting.decide(draft, run, rule, policy, facts, records, planned, may_begin=may_begin)
             run = draft.snapshot.get(Run, number)
             if run.status is not RunStatus.ACTING:
@@ -382,14 +382,14 @@ class Runner:
         self._hold_until = None if hold is None else hold.until or self._core.later(LOOK_AGAIN)
 
 
-def _records(transaction: Transaction, run: Run, rule: Rule, since: datetime, planned: PlanSpec) -> Records:
+def records_for(reader: Reader, run: Run, rule: Rule, since: datetime, planned: PlanSpec) -> Records:
     """What a decision about this plan needs beside the snapshot, and no more of it."""
     wanted, least = acting.alerts_wanted(rule), rule.when.alerts
     return Records(
-        history=transaction.history(run.service, since),
-        elsewhere=transaction.at_work_on({o.object_id for o in planned.operations}, but=run.id),
-        alerts=transaction.firing_of(run.incident_id, run.rule, wanted) if wanted else (),
-        alerts_of_incident=transaction.count_firing(run.incident_id, least) if least else 0,
+        history=reader.history(run.service, since),
+        elsewhere=reader.at_work_on({o.object_id for o in planned.operations}, but=run.id),
+        alerts=reader.firing_of(run.incident_id, run.rule, wanted) if wanted else (),
+        alerts_of_incident=reader.count_firing(run.incident_id, least) if least else 0,
     )
 
 

@@ -16,7 +16,7 @@ from remediator.model.world import WorldError
 from remediator.world.asking import AnswerTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from typing import Protocol
 
     from remediator.world.base import Series
@@ -45,7 +45,7 @@ class _Open:
 
 async def read_alerts(
     prometheus: Ranged, begin: datetime, end: datetime, step: float, *, points: int = POINTS
-) -> AsyncIterator[Change]:
+) -> AsyncGenerator[Change, None]:
     """All that fired from `begin` to `end`, looked at every `step` seconds. HistoryError."""
     fold = _Fold(step)
     at, stop = begin.timestamp(), end.timestamp()

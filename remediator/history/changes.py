@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from remediator.reading.problems import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
     from pathlib import Path
 
 LONGEST_LINE = 1_000_000
@@ -45,7 +45,7 @@ def mark_of(labels: Mapping[str, str]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-async def read_episodes(file: Path) -> AsyncIterator[Change]:
+async def read_episodes(file: Path) -> AsyncGenerator[Change, None]:
     """The episodes of a file: one JSON object a line, in the order of `starts_at`.
 
     Each has `labels`, `starts_at` and, unless it still fires, `ends_at`. InputError names the line.
@@ -60,6 +60,13 @@ async def read_episodes(file: Path) -> AsyncIterator[Change]:
             heapq.heappush(ends, (over, number, Change(over, False, mark, labels, begins)))
     while ends:
         yield heapq.heappop(ends)[2]
+
+
+def first_moment(file: Path) -> datetime:
+    """When the first episode of a file began. InputError if there is none."""
+    for _, begins, _ in _lines(file):
+        return begins
+    raise InputError([Problem(file=str(file), message="there is no episode in it")])
 
 
 def _lines(file: Path) -> Iterator[tuple[dict[str, str], datetime, datetime | None]]:

@@ -1,5 +1,6 @@
 """An alert as Alertmanager posts it, and the episode that we keep of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -21,6 +22,15 @@ def _utc(value: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Text = Annotated[str, Field(max_length=MAX_LABEL_CHARS)]
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """The fingerprint that Alertmanager gives to these labels: FNV-1a over the sorted pairs."""
+    value = 0xCBF29CE484222325
+    for name in sorted(labels):
+        for byte in (*name.encode(), 255, *labels[name].encode(), 255):
+            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
 
 
 class Alert(BaseModel):

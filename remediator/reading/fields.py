@@ -46,7 +46,8 @@ Positive = Annotated[Duration, AfterValidator(_positive)]
 _BUDGET = re.compile(r"([1-9]\d{0,5})/(.+)", re.ASCII)
 
 
-def _budget(value: Any) -> Budget:
+def budget(value: Any) -> Budget:
+    """Reads `3/1h`. ValueError says how one is written."""
     found = _BUDGET.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"a budget is written COUNT/WINDOW, such as 3/1h; this is `{value}`")
@@ -55,7 +56,7 @@ def _budget(value: Any) -> Budget:
 
 BudgetText = Annotated[
     Budget,
-    BeforeValidator(_budget),
+    BeforeValidator(budget),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[1-9]\d{0,5}/" + DURATION_PATTERN[1:], "examples": ["3/1h"]}
     ),

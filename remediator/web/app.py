@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from remediator.web import acts, probes, reads, webhook
+from remediator.web import acts, explain, probes, reads, webhook
 from remediator.web.call import for_operators
 from remediator.web.errors import answer_errors
 from remediator.web.front import FRONT, Front
@@ -52,6 +52,7 @@ _ACTS: Mapping[str, Callable[[Call], Awaitable[Any]]] = {
     f"{_API}/runs": acts.start_run,
     f"{_API}/runs/{_ID}/cancel": acts.cancel,
     f"{_API}/runs/{_ID}/settle": acts.settle,
+    f"{_API}/explain": explain.explain,
     f"{_API}/pause": acts.pause,
     f"{_API}/resume": acts.resume,
     "/-/reload": acts.reload,

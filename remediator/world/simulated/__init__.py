@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from remediator.model.alert import fingerprint
 from remediator.world.base import World
-from remediator.world.simulated.alertmanagers import SimulatedAlertmanagers, fingerprint
+from remediator.world.simulated.alertmanagers import SimulatedAlertmanagers
 from remediator.world.simulated.commands import Program, Ran, SimulatedCommands
 from remediator.world.simulated.engine import SimulatedEngine
 from remediator.world.simulated.prometheus import SimulatedPrometheus

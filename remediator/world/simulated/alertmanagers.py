@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from remediator.model.alert import Sighting
+from remediator.model.alert import Sighting, fingerprint
 from remediator.world.base import AlertsSeen, SeenAlert
 
 if TYPE_CHECKING:
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 ADDRESS = "http://alertmanager.simulated:9093"
 KEPT = timedelta(minutes=5)
 """How far ahead the end of a firing alert is guessed, as Alertmanager's resolve_timeout does."""
-
-
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """The fingerprint that Alertmanager gives to these labels: FNV-1a over the sorted pairs."""
-    value = 0xCBF29CE484222325
-    for name in sorted(labels):
-        for byte in (*name.encode(), 255, *labels[name].encode(), 255):
-            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return f"{value:016x}"
 
 
 class SimulatedAlertmanagers:

@@ -7,7 +7,7 @@ without the engine's loops: what people ask is decided and recorded, and nothing
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from remediator.decide.policy import Policy
 from remediator.engine.face import Check, Conflict, DeskError, NotFound, Readiness, RulesInForce
 from remediator.metrics import Levels, Metrics
 from remediator.model.alert import Alert
+from remediator.model.explain import Explained, Explanation, RuleLook, RulesLook, Unmet
 from remediator.model.plan import OperationSpec, PlanSpec
 from remediator.model.rule import Rule, RuleSource, Step
 from remediator.model.run import Approval, Attempt, Control, Run
@@ -30,8 +31,9 @@ from remediator.web.auth import Caller, Tokens
 from remediator.web.front import Front
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from remediator.model.explain import AskedAlert
     from remediator.store import Reader, Transaction
 
 T = TypeVar("T")
@@ -67,6 +69,58 @@ IN_FORCE = RulesInForce(
     loaded_at=NOW,
     loaded_by="alice",
 )
+EXPLANATION = Explanation(
+    at=NOW,
+    labels={"alertname": "ApplicationDown", "service": "app"},
+    fingerprint="00000000000000ab",
+    known="assumed",
+    alertmanager="absent",
+    rules_version="rules-1",
+    rules=RulesLook(
+        total=9,
+        matched=(
+            RuleLook(name="app-down", source="rules/apps.yml:3", fulfilled=2),
+            RuleLook(name="any-down", source="rules/apps.yml:40", fulfilled=1),
+        ),
+        missed=(
+            RuleLook(
+                name="db-down",
+                source="rules/db.yml:2",
+                fulfilled=1,
+                unmet=(Unmet(matcher='service="db"', value="app"), Unmet(matcher='zone="x"', value=None)),
+            ),
+        ),
+        missed_total=7,
+    ),
+    rule="app-down",
+    rule_version="1" * 64,
+    severity=Severity.P0,
+    type=None,
+    classified_by="rule",
+    service="app",
+    target="compose_service app on engine local",
+    step=0,
+    action="restart",
+    params={"stop_timeout": 10},
+    plan=PLAN,
+    digest="d" * 64,
+    verdicts=(
+        {"guardrail": "paused", "verdict": "allow", "reason": "ok", "detail": ""},
+        {
+            "guardrail": "cooldown",
+            "verdict": "hold",
+            "reason": "cooldown",
+            "detail": "acted on a minute ago",
+            "until": "2026-03-01T12:09:00+00:00",
+        },
+    ),
+    facts={"reconciled": True},
+    overall="hold",
+    decisive="cooldown",
+    reason="cooldown",
+    detail="acted on a minute ago",
+)
+RECORDED = ({"seq": 3, "at": NOW, "kind": "run.decided", "data": {"overall": "allow", "rule": "app-down"}},)
 LOGS = "line one\nline two\x1b[31m is red\n"
 
 
@@ -98,6 +152,8 @@ class StoreDesk:
     ready: bool = True
     rules_version: str = "rules-1"
     in_force: RulesInForce = IN_FORCE
+    asked: list[tuple[object, int | None]] = field(default_factory=list)
+    """What was to be explained, and of how many rules that do not match it was to be told."""
 
     async def receive(self, body: bytes, source: str) -> int:
         self._may()
@@ -164,6 +220,20 @@ class StoreDesk:
 
     def rules(self) -> RulesInForce:
         return self.in_force
+
+    async def explain_alerts(self, alerts: Sequence[AskedAlert], most: int | None) -> Explained:
+        return self._explain([dict(alert.labels) for alert in alerts], most)
+
+    async def explain_live(self, which: str, most: int | None) -> Explained:
+        return self._explain(which, most)
+
+    async def explain_incident(self, incident_id: int, most: int | None) -> Explained:
+        return replace(self._explain(incident_id, most), recorded=RECORDED)
+
+    def _explain(self, asked: object, most: int | None) -> Explained:
+        self._may()
+        self.asked.append((asked, most))
+        return Explained(explanations=(EXPLANATION,), found=12)
 
     async def readiness(self) -> Readiness:
         return Readiness(

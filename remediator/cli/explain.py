@@ -1,0 +1,213 @@
+"""`remediator explain`: what would be done about an alert, and why, without doing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remediator.cli.client import calls_daemon
+from remediator.cli.output import moment, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from remediator.cli.client import Client
+    from remediator.cli.output import Output
+
+LONGEST_FILE = 2_000_000
+"""Bytes."""
+MOST = 10
+"""Alerts of a file that the daemon is asked about."""
+
+_OVERALL = {
+    "allow": "it would act now",
+    "needs_approval": "it would ask people first",
+    "hold": "it would wait",
+    "deny": "it would not act",
+    "no_rule": "nothing would be done",
+    "at_work": "its run is at work",
+    "over": "nothing is left to decide",
+}
+_RECORDED = ("overall", "decisive", "rule", "action", "reason", "detail", "severity", "outcome")
+"""What is shown of a recorded decision, in this order, as far as it is there."""
+
+
+@click.command(short_help="Tell what would be done about an alert, and why.")
+@click.argument("labels", metavar="[NAME=VALUE]...", nargs=-1)
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="JSON: an alert, a webhook's body, or a list of Alertmanager's API; - for standard input.",
+)
+@click.option("--live", metavar="ALERTS", help="Alerts in Alertmanager: a fingerprint, or matchers.")
+@click.option("--incident", type=click.IntRange(min=1), metavar="ID", help="The alerts of an incident.")
+@click.option("--all", "every", is_flag=True, help="Tell of all rules that do not match.")
+@calls_daemon
+def explain(
+    client: Client,
+    out: Output,
+    labels: tuple[str, ...],
+    file: Path | None,
+    live: str | None,
+    incident: int | None,
+    every: bool,
+) -> None:
+    """Tell what the daemon would do now about an alert, and why. Nothing is done, and nothing written.
+
+    The alert is given by its labels (alertname=Down service=app), or by one of the options. One that the
+    daemon does not know is taken as if it had just begun to fire.
+
+    \b
+    Exit codes:
+      0  it was explained, whatever would be done
+      1  refused: there is no such alert or incident, or the file cannot be read
+      2  the command was used wrongly
+      3  no daemon answers
+    """  # noqa: D301 - click wants the control character itself
+    if sum((bool(labels), file is not None, live is not None, incident is not None)) != 1:
+        raise click.UsageError("give the alert's labels, or one of --file, --live and --incident")
+    alerts: list[dict[str, Any]] | None = None
+    if labels:
+        alerts = [{"labels": _labels(labels)}]
+    elif file is not None:
+        alerts = _alerts(file)
+    first = alerts[:MOST] if alerts else None
+    told = client.post("/api/v1/explain", alerts=first, live=live, incident=incident, all=every)
+    if out.as_json:
+        out.json(told)
+        return
+    if incident is not None:
+        _recorded(out, incident, told["recorded"])
+    for number, explanation in enumerate(told["explanations"]):
+        if number or incident is not None:
+            out.line()
+        _show(out, explanation)
+    shown, found = len(told["explanations"]), max(told["found"], len(alerts or ()))
+    if found > shown:
+        out.note(f"These are the first {shown} of {found} alerts.")
+
+
+def _labels(written: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for pair in written:
+        name, sign, value = pair.partition("=")
+        if not sign or not name or name[-1] in "!~" or value.startswith("~"):
+            raise click.UsageError(f"a label is given as NAME=VALUE, not as {pair!r}")
+        if name in labels:
+            raise click.UsageError(f"the label {name} is given twice")
+        labels[name] = value
+    return labels
+
+
+def _alerts(file: Path) -> list[dict[str, Any]]:
+    """The alerts in a file: one alert, a webhook's body with many, or a list of them."""
+    try:
+        with click.open_file(str(file), "rb") as opened:
+            content = opened.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
+    if len(content) > LONGEST_FILE:
+        raise click.ClickException(f"{file}: holds more than {LONGEST_FILE} bytes; give fewer alerts")
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise click.ClickException(f"{file}: this is not JSON: {error}") from None
+    found = value.get("alerts", [value]) if isinstance(value, dict) else value
+    if not isinstance(found, list) or not found:
+        raise click.ClickException(f"{file}: expected an alert with `labels`, or a list of alerts")
+    return [_alert(file, number, alert) for number, alert in enumerate(found)]
+
+
+def _alert(file: Path, number: int, alert: Any) -> dict[str, Any]:
+    labels = alert.get("labels") if isinstance(alert, dict) else None
+    if not isinstance(labels, dict) or not labels or not all(isinstance(v, str) for v in labels.values()):
+        raise click.ClickException(f"{file}: alert {number + 1} has no `labels` whose values are text")
+    starts_at = alert.get("startsAt")
+    return {"labels": labels, **({"starts_at": starts_at} if isinstance(starts_at, str) else {})}
+
+
+def _recorded(out: Output, incident: int, events: Iterable[dict[str, Any]]) -> None:
+    out.line(f"What was decided about incident {incident}", style="bold")
+    out.table(("TIME (UTC)", "WHAT", "WHY"), ((moment(e["at"]), e["kind"], _why(e["data"])) for e in events))
+
+
+def _why(data: dict[str, Any]) -> str:
+    told = [f"{key} {plain(data[key])}" for key in _RECORDED if data.get(key) not in (None, "")]
+    return "; ".join(told)
+
+
+def _show(out: Output, told: dict[str, Any]) -> None:
+    out.line(f"Alert {told['labels'].get('alertname', told['fingerprint'])}", style="bold")
+    known = "it is open here" if told["known"] == "open" else "taken as if it began to fire now"
+    if told["alertmanager"] != "none":
+        known += f"; Alertmanager says: {told['alertmanager']}"
+    out.fields(
+        (
+            ("Labels", "\n".join(f"{name}={value}" for name, value in sorted(told["labels"].items()))),
+            ("State", known),
+            ("Severity", f"{told['severity']}, by {told['classified_by']}"),
+            ("Type", told["type"]),
+            ("Service", told["service"] or "none"),
+            ("Target", told["target"]),
+            ("Incident", told["incident"] or "a new one"),
+            ("Run", f"{told['run']}, {told['run_status']}" if told["run"] else None),
+        )
+    )
+    show_rules(out, told["rules"], told["rule"])
+    if told["action"]:
+        _plan(out, told)
+    if told["guardrails"]:
+        out.heading("Guardrails, as they are now")
+        rows = ((v["guardrail"], v["verdict"], _objection(v)) for v in told["guardrails"])
+        out.table(("GUARDRAIL", "VERDICT", "WHY"), rows)
+    why = ": ".join(str(part) for part in (told["reason"], told["detail"]) if part and part != "ok")
+    out.heading(f"Now {_OVERALL.get(told['overall'], told['overall'])}" + (f" ({why})" if why else ""))
+
+
+def _objection(verdict: dict[str, Any]) -> str:
+    reason = "" if verdict["reason"] == "ok" else verdict["reason"]
+    until = f"until {moment(verdict['until'])} UTC" if verdict.get("until") else ""
+    return "; ".join(part for part in (reason, verdict["detail"], until) if part)
+
+
+def _plan(out: Output, told: dict[str, Any]) -> None:
+    out.heading(f"Step {told['step'] + 1}: {told['action']}")
+    params = "\n".join(f"{name}: {plain(value)}" for name, value in told["params"].items())
+    plan = told["plan"]
+    out.fields(
+        (
+            ("Parameters", params),
+            ("Plan", plan["summary"] if plan else "none"),
+            ("Digest", plan["digest"] if plan else None),
+        )
+    )
+    if plan:
+        rows = ((o["kind"], o["object_name"], o["object_id"][:12]) for o in plan["operations"])
+        out.table(("OPERATION", "OBJECT", "ID"), rows)
+
+
+def show_rules(out: Output, rules: dict[str, Any], used: str | None) -> None:
+    """Which rules match, which is used, and by what the nearest others do not."""
+    out.heading(f"Rules ({rules['total']})")
+    rows = [
+        (rule["name"], "used" if rule["name"] == used else "matches, but comes later", rule["source"])
+        for rule in rules["matched"]
+    ]
+    rows += [(rule["name"], _unmet(rule["unmet"]), rule["source"]) for rule in rules["missed"]]
+    if rows:
+        out.table(("RULE", "MATCHES?", "WHERE"), rows)
+    others = rules["missed_total"] - len(rules["missed"])
+    if others:
+        out.line(f"{others} more do not match; --all shows them.")
+
+
+def _unmet(unmet: Iterable[dict[str, Any]]) -> str:
+    return "no: " + "; ".join(
+        f"{one['matcher']}, but "
+        + ("there is no such label" if one["value"] is None else f'it is "{one["value"]}"')
+        for one in unmet
+    )

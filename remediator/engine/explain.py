@@ -1,0 +1,245 @@
+"""Explains what would be done about an alert, by deciding about it as the engine does and throwing that away.
+
+The decisions run over a snapshot that was only read, in a draft that is never saved: nothing is written,
+nobody is told, nothing is acted on. What is not there yet gets numbers that no table has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from remediator.decide import acting
+from remediator.decide.classify import classify
+from remediator.decide.draft import Draft
+from remediator.decide.intake import correlation_key, propose, service_key, take_in
+from remediator.engine.facts import read_facts
+from remediator.engine.runner import records_for
+from remediator.model.alert import Alert, Episode, Sighting, fingerprint
+from remediator.model.explain import Explanation
+from remediator.model.run import ALERT, Incident, Run
+from remediator.model.snapshot import KEYS, Snapshot
+from remediator.model.verdict import word
+from remediator.model.words import AT_WORK, Reason, RunStatus
+from remediator.model.world import TargetError, WorldError
+from remediator.rules.nearest import look_at_rules
+from remediator.world.targets import find_service
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remediator.decide.facts import WorldFacts
+    from remediator.decide.guardrails import Judgement
+    from remediator.engine.core import Core
+    from remediator.engine.setup import Setup
+    from remediator.model.explain import AskedAlert, RulesLook
+    from remediator.model.plan import PlanSpec
+    from remediator.model.rule import Rule
+    from remediator.store import Reader
+
+PROVISIONAL = 2**62
+"""First number of what is only supposed; no row of any table has it."""
+
+FRESH = timedelta(seconds=2)
+"""How old an answer of Alertmanager's may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Supposed:
+    """The alert as taken in, in a draft."""
+
+    draft: Draft
+    episode: Episode
+    new: bool
+    """Whether no episode of the alert is open, and one was supposed."""
+    run: Run | None
+
+    @property
+    def incident(self) -> Incident:
+        assert self.episode.incident_id is not None  # noqa: S101 - one that fires has one
+        return self.draft.snapshot.get(Incident, self.episode.incident_id)
+
+
+async def explain(core: Core, asked: AskedAlert, *, most: int | None) -> Explanation:
+    """What would be done now about an alert; of the rules that do not match, the `most` nearest."""
+    setup = core.setup
+    labels = {name: value for name, value in asked.labels.items() if value}
+    alert = Alert(
+        status="firing",
+        labels=labels,
+        starts_at=asked.starts_at or core.clock.now(),
+        fingerprint=fingerprint(labels),
+    )
+    looked = await asyncio.to_thread(look_at_rules, setup.rules, labels, most)
+    found = setup.rules.match(labels)
+    rule = found.rule if found else None
+    supposed = await core.store.read(lambda reader: _suppose(core, setup, reader, alert, rule))
+    alerts = core.world.alerts
+    sighting = None if alerts is None else (await alerts.look(FRESH)).sighting(alert.fingerprint)
+    explanation, run = _begun(setup, alert, rule, looked, supposed, sighting), supposed.run
+    if rule is None:
+        return replace(explanation, overall="no_rule", detail="no rule matches, so nothing is done")
+    if run is None or run.finished:
+        why = run.detail if run and run.detail else "no service is named"
+        reason = run.reason.value if run and run.reason else None
+        return replace(explanation, overall="deny", reason=reason, detail=why)
+    if run.status in AT_WORK:
+        return replace(explanation, overall="at_work", detail=f"run {run.id} is {run.status.value}")
+    return await _planned(core, setup, alert, rule, run, explanation, sighting)
+
+
+async def _planned(
+    core: Core,
+    setup: Setup,
+    alert: Alert,
+    rule: Rule,
+    run: Run,
+    explanation: Explanation,
+    sighting: Sighting | None,
+) -> Explanation:
+    """The run's present step, planned and judged."""
+    if run.step >= len(rule.steps):
+        why = "its ladder has become shorter"
+        return replace(explanation, overall="deny", reason=Reason.RULE_GONE.value, detail=why)
+    step = rule.steps[run.step]
+    explanation = replace(explanation, step=run.step, action=step.action, params=step.params)
+    try:
+        service = await find_service(run.service, setup.services, core.world)
+        target = service.target
+        shown = f"{target.kind.value} {target.name}".strip() + f" on engine {target.engine}"
+        explanation = replace(explanation, target=shown)
+        planned = await setup.actions[step.action].plan(service, step.params, core.world)
+    except TargetError as error:
+        overall = "deny" if error.lasting else "hold"
+        return replace(explanation, overall=overall, reason=error.reason.value, detail=error.detail)
+    except WorldError as error:
+        return replace(explanation, overall="hold", reason=Reason.WORLD_UNREADABLE.value, detail=str(error))
+    explanation = replace(explanation, plan=planned, digest=planned.digest(rule.version, run.step))
+    facts = await read_facts(core, run, rule, service, planned.operations)
+    facts = _as_supposed(facts, alert, explanation.known, sighting)
+    judgement, why = await core.store.read(
+        lambda reader: _judged(core, setup, reader, alert, rule, facts, planned)
+    )
+    explanation = replace(explanation, params=planned.params, facts=facts.told())
+    if judgement is None:
+        return replace(explanation, overall="over", detail=why)
+    return replace(
+        explanation,
+        verdicts=tuple(judgement.told()),
+        overall=word(judgement.overall),
+        decisive=judgement.decisive,
+        reason=judgement.overall.reason.value,
+        detail=judgement.overall.detail,
+    )
+
+
+def _as_supposed(facts: WorldFacts, alert: Alert, known: str, sighting: Sighting | None) -> WorldFacts:
+    """The facts for an alert that the daemon does not know of: it fires, unless it is known to be muted."""
+    if known == "open":
+        return facts
+    if sighting is None or sighting.state in ("absent", "unknown"):
+        sighting = Sighting(fingerprint=alert.fingerprint, state="firing", at=facts.read_at)
+    others = (known for known in facts.sightings if known.fingerprint != alert.fingerprint)
+    return replace(facts, sightings=(*others, sighting), confirmed_at=facts.read_at)
+
+
+def _begun(
+    setup: Setup,
+    alert: Alert,
+    rule: Rule | None,
+    looked: RulesLook,
+    supposed: _Supposed,
+    sighting: Sighting | None,
+) -> Explanation:
+    """What is known before anything is planned."""
+    classified = classify(supposed.draft, alert.labels, rule)
+    incident, run = supposed.incident, supposed.run
+    under_way = run if run is not None and run.id < PROVISIONAL else None
+    return Explanation(
+        at=supposed.draft.now,
+        labels=alert.labels,
+        fingerprint=alert.fingerprint,
+        known="assumed" if supposed.new else "open",
+        alertmanager=sighting.state if sighting else "none",
+        rules=looked,
+        rules_version=setup.rules.version,
+        rule=rule.name if rule else None,
+        rule_version=rule.version if rule else None,
+        severity=classified.severity,
+        type=classified.type,
+        classified_by=classified.by,
+        service=incident.service,
+        incident=incident.id if incident.id < PROVISIONAL else None,
+        run=under_way.id if under_way else None,
+        run_status=under_way.status if under_way else None,
+        overall="",
+    )
+
+
+def _suppose(core: Core, setup: Setup, reader: Reader, alert: Alert, rule: Rule | None) -> _Supposed:
+    """Take the alert in, in a draft over what the store holds, and find or begin its run."""
+    keys = [correlation_key(alert, rule), *(service_key(s) for s in (rule.unless_open if rule else ()))]
+    read = reader.snapshot(fingerprints=[alert.fingerprint], keys=keys)
+    numbers = itertools.count(PROVISIONAL)
+    kinds: list[type[Any]] = list(KEYS)
+    entities = [entity for kind in kinds for entity in read.all(kind)]
+    snapshot = Snapshot(entities, next_id=lambda _: next(numbers), fires_beyond=read.fires_beyond)
+    rules = setup.rules
+    draft = Draft(snapshot, core.clock.now(), find_rule=rules.find, classify=rules.classify)
+    became = take_in(draft, alert, rule, setup.policy)
+    if became == "stale":  # it is from before its last end: taken as if it began again
+        again = alert.model_copy(update={"starts_at": draft.now})
+        became = take_in(draft, again, rule, setup.policy)
+    episode = max(
+        (e for e in snapshot.all(Episode) if e.fingerprint == alert.fingerprint), key=lambda e: e.id
+    )
+    if rule is None:
+        return _Supposed(draft, episode, became == "opened", None)
+    if episode.rule != rule.name:  # opened under other rules than are in force now
+        episode = replace(episode, rule=rule.name)
+        snapshot.put(episode)
+    return _Supposed(draft, episode, became == "opened", _run(draft, episode, rule))
+
+
+def _run(draft: Draft, episode: Episode, rule: Rule) -> Run | None:
+    """The run for the episode: the one under way, else one that would begin now."""
+    mine = [r for r in draft.snapshot.all(Run) if (r.incident_id, r.rule) == (episode.incident_id, rule.name)]
+    run = next((run for run in mine if not run.finished), None)
+    if run is not None:
+        return run
+    if mine and mine[-1].id >= PROVISIONAL:  # ended as soon as it began
+        return mine[-1]
+    incident = draft.snapshot.get(Incident, episode.incident_id)
+    return propose(draft, incident, rule, requested_by=ALERT) if incident.service else None
+
+
+def _judged(
+    core: Core,
+    setup: Setup,
+    reader: Reader,
+    alert: Alert,
+    rule: Rule,
+    facts: WorldFacts,
+    planned: PlanSpec,
+) -> tuple[Judgement | None, str]:
+    """What the guardrails say; without a judgement, why there is none."""
+    supposed = _suppose(core, setup, reader, alert, rule)
+    draft, run = supposed.draft, supposed.run
+    if run is None or run.finished:
+        return None, "its run has ended meanwhile"
+    if run.status is RunStatus.AWAITING_APPROVAL:
+        run = replace(run, status=RunStatus.PLANNING)
+        draft.snapshot.put(run)
+    records = records_for(reader, run, rule, draft.now - setup.policy.horizon(rule.guards), planned)
+    if supposed.new:
+        records = replace(
+            records,
+            alerts=(*records.alerts, supposed.episode),
+            alerts_of_incident=records.alerts_of_incident + 1,
+        )
+    judgement = acting.decide(draft, run, rule, setup.policy, facts, records, planned)
+    ended = draft.snapshot.get(Run, run.id)
+    return judgement, ended.detail or "there is nothing to decide"

@@ -1,0 +1,73 @@
+"""An alert of a real Alertmanager explained by the daemon, before it does anything, and afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.small import APP, command, fire, rule, rules
+from tests.lab.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.lab.alertmanager import Alertmanager
+    from tests.lab.daemon import Daemon
+
+BROKEN = {"alertname": "Broken", "service": "app", "zone": "ü"}
+
+
+@pytest.fixture
+def mend(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def test_alerts_in_alertmanager_are_explained_and_nothing_comes_of_it(
+    start_daemon: Callable[..., Daemon], start_alertmanager: Callable[..., Alertmanager], mend: Program
+) -> None:
+    alertmanager = start_alertmanager()
+    daemon = start_daemon(
+        rules=rules(rule("broken", command("mend")), rule("other", command("mend"), alertname="Other")),
+        services=APP,
+        commands={"mend": mend.command()},
+        alertmanagers=[alertmanager.url],
+        hasty=True,
+        mode="shadow",
+        reconcile_interval="1h",
+    )
+    alertmanager.fire(BROKEN)
+    (known,) = alertmanager.alerts()
+    for which in (known["fingerprint"], 'alertname="Broken", zone=~"ü|x"'):
+        (one,) = daemon.post("/api/v1/explain", {"live": which})["explanations"]
+        assert (one["fingerprint"], one["labels"]) == (known["fingerprint"], BROKEN)
+        assert (one["alertmanager"], one["rule"], one["service"]) == ("firing", "broken", "app")
+        assert (one["action"], one["overall"], one["decisive"]) == ("command", "deny", "shadow")
+        assert one["rules"]["missed"][0]["name"] == "other"
+
+    alertmanager.silence(BROKEN)
+    (muted,) = daemon.post("/api/v1/explain", {"live": known["fingerprint"]})["explanations"]
+    assert muted["alertmanager"] == "muted"
+    assert daemon.runs() == []
+    assert mend.calls() == 0
+
+
+def test_the_command_line_tells_of_a_past_incident(
+    start_daemon: Callable[..., Daemon], mend: Program
+) -> None:
+    daemon = start_daemon(
+        rules=rules(rule("broken", command("mend"), mode="shadow")),
+        services=APP,
+        commands={"mend": mend.command()},
+        hasty=True,
+    )
+    fire(daemon)
+    daemon.wait_finished()
+    before = daemon.kinds()
+    told = daemon.cli("explain", "--incident", "1").stdout
+    assert "What was decided about incident 1" in told
+    assert "overall deny; decisive shadow" in told
+    assert "Now it would not act (shadow: rule broken: shadow mode)" in told
+    assert daemon.kinds() == before
+    assert mend.calls() == 0

@@ -1,0 +1,106 @@
+"""`explain`: how an alert is given, and what is printed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from remediator.engine.face import NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Shell
+
+DOWN = {"alertname": "Down", "service": "app"}
+
+
+async def test_what_would_be_done_is_told_at_80_columns(shell: Shell) -> None:
+    told = await shell.told("explain", "alertname=Down")
+    assert max(map(len, told.splitlines())) <= 80
+    for words in (
+        "P0, by rule",
+        "taken as if it began to fire now",
+        "used",
+        "matches, but comes later",
+        'service="db"',
+        "6 more do not match; --all shows them.",
+        "Step 1: restart",
+        "container.restart",
+        "cooldown",
+        "Now it would wait (cooldown: acted on a minute ago)",
+    ):
+        assert words in told
+
+
+async def test_labels_are_given_one_by_one(shell: Shell) -> None:
+    await shell.run("explain", "alertname=Down", "expr=a=b", "empty=")
+    assert shell.desk.asked == [([{"alertname": "Down", "expr": "a=b", "empty": ""}], 5)]
+
+
+@pytest.mark.parametrize("args", [["--live", 'job="a"'], ["--incident", "7"], ["a=b", "--all"]])
+async def test_other_ways_to_ask(shell: Shell, args: list[str]) -> None:
+    await shell.run("explain", *args)
+    assert shell.desk.asked in ([('job="a"', 5)], [(7, 5)], [([{"a": "b"}], None)])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"labels": DOWN},
+        [{"labels": DOWN, "startsAt": "2026-03-01T12:00:00Z", "fingerprint": "ab"}],
+        {"version": "4", "alerts": [{"status": "firing", "labels": DOWN}]},
+    ],
+)
+async def test_a_file_holds_an_alert_a_list_or_a_notification(
+    shell: Shell, tmp_path: Path, content: Any
+) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(json.dumps(content))
+    await shell.run("explain", "--file", str(file))
+    assert shell.desk.asked == [([DOWN], 5)]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{", "this is not JSON"),
+        ("[]", "a list of alerts"),
+        ('[{"labels": {"a": 1}}]', "alert 1 has no `labels`"),
+        ("[" * 100_000, "this is not JSON"),
+        ('{"status": "firing"}', "alert 1 has no `labels`"),
+    ],
+)
+async def test_a_file_that_holds_none_is_refused(
+    shell: Shell, tmp_path: Path, content: str, why: str
+) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(content)
+    told = await shell.refused("explain", "--file", str(file))
+    assert why in told
+    assert str(file) in told
+
+
+@pytest.mark.parametrize("args", [[], ["a=b", "--incident", "1"], ["a"], ["a!=b"], ["a=~b"], ["a=b", "a=c"]])
+async def test_wrong_usage(shell: Shell, args: list[str]) -> None:
+    assert "Error" in await shell.refused("explain", *args, code=2)
+
+
+async def test_an_incident_is_told_with_its_record(shell: Shell) -> None:
+    told = await shell.told("explain", "--incident", "7")
+    assert "What was decided about incident 7" in told
+    assert "run.decided" in told
+    assert "overall allow; rule app-down" in told
+
+
+async def test_a_refusal_is_told(shell: Shell) -> None:
+    shell.desk.refuse = NotFound("there is no incident 7")
+    assert "there is no incident 7" in await shell.refused("explain", "--incident", "7")
+
+
+async def test_as_json(shell: Shell) -> None:
+    told = await shell.json("explain", "a=b")
+    assert told["explanations"][0]["overall"] == "hold"
+    assert told["found"] == 12

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "remediator.cli.check:check",
     "schema": "remediator.cli.schema:schema",
     "backtest": "remediator.cli.backtest:backtest",
+    "explain": "remediator.cli.explain:explain",
     "status": "remediator.cli.control:status",
     "incidents": "remediator.cli.incidents:incidents",
     "runs": "remediator.cli.runs:runs",

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 EXPR = 'ALERTS{alertstate="firing"}'
 POINTS = 500
-"""Steps that are asked for at once; Prometheus gives at most 11,000."""
+"""Most steps that are asked for at once; Prometheus gives at most 11,000."""
+SAMPLES = 20_000
+"""Samples that an answer should have at most, where so much fires: they are all in memory at once."""
 GAP = 3
 """An alert that is not there for more steps than this is over."""
 NOT_LABELS = ("__name__", "alertstate")
@@ -47,16 +49,16 @@ async def read_alerts(
     prometheus: Ranged, begin: datetime, end: datetime, step: float, *, points: int = POINTS
 ) -> AsyncGenerator[Change, None]:
     """All that fired from `begin` to `end`, looked at every `step` seconds. HistoryError."""
-    fold = _Fold(step)
+    fold, most, now = _Fold(step), points, points
     at, stop = begin.timestamp(), end.timestamp()
     while at <= stop:
-        last = min(at + (points - 1) * step, stop)
+        last = min(at + (now - 1) * step, stop)
         try:
             series = await prometheus.query_range(EXPR, at, last, step)
         except AnswerTooLarge as error:
-            if points == 1:
+            if now == 1:
                 raise HistoryError(f"{error}; so many alerts cannot be read at once") from None
-            points = max(1, points // 2)
+            most = now = now // 2
             continue
         except WorldError as error:
             raise HistoryError(
@@ -67,6 +69,8 @@ async def read_alerts(
         for change in fold.add(series, last_point):
             yield change
         at = last_point + step
+        samples = sum(len(one.samples) for one in series)
+        now = min(most, max(1, now * SAMPLES // max(samples, 1)))
     for change in fold.rest(stop):
         yield change
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from tests.bench import where
 from tests.bench.acknowledging import Acknowledging
 from tests.bench.acting import Acting
+from tests.bench.backtesting import EPISODES, Backtesting
 from tests.bench.processes import BenchError
 from tests.bench.report import histograms, missed, table
 from tests.bench.ruling import Ruling
@@ -27,14 +28,20 @@ from tests.bench.ruling import Ruling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Part = Acknowledging | Acting | Ruling
-PARTS: dict[str, type[Part]] = {"acknowledging": Acknowledging, "acting": Acting, "ruling": Ruling}
+Part = Acknowledging | Acting | Ruling | Backtesting
+PARTS: dict[str, type[Part]] = {
+    "acknowledging": Acknowledging,
+    "acting": Acting,
+    "ruling": Ruling,
+    "backtesting": Backtesting,
+}
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure and print; see the module's docstring."""
     args = _arguments(argv)
-    parts: list[Part] = [PARTS[name](args.scale) for name in args.parts or PARTS]
+    scales = {"backtesting": args.episodes / EPISODES} if args.episodes else {}
+    parts: list[Part] = [PARTS[name](scales.get(name, args.scale)) for name in args.parts or PARTS]
     _say(f"{args.rounds} rounds, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     begin = time.monotonic()
     try:
@@ -58,6 +65,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="only these (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the work, for a quick look")
+    parser.add_argument("--episodes", type=int, help="of the larger backtest (default: 50,000)")
     parser.add_argument("--no-profile", action="store_true", help="do not print where the time goes")
     parser.add_argument("--json", type=Path, help="also write every value of every round there")
     parser.add_argument("--folder", type=Path, help="where to put the databases (default: TMPDIR)")
@@ -74,7 +82,7 @@ def _print(parts: Sequence[Part], args: argparse.Namespace) -> None:
     if args.json:
         told = {title: [figure.told() for figure in figures] for title, figures in groups}
         args.json.write_text(json.dumps(told, indent=2))
-    daemons = [part for part in parts if not isinstance(part, Ruling)]
+    daemons = [part for part in parts if not isinstance(part, Ruling | Backtesting)]
     for part in daemons:
         print("\n".join(histograms(part.means)))
     if not args.no_profile:

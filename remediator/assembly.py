@@ -26,7 +26,13 @@ def assemble(
     """
     actions, checks = actions_of(config.commands), checks_of(config.commands)
     return Setup(
-        rules=load_rules(rules or config.rules, services=config.services, actions=actions, checks=checks),
+        rules=load_rules(
+            rules or config.rules,
+            services=config.services,
+            actions=actions,
+            checks=checks,
+            prometheus=config.prometheus is not None,
+        ),
         policy=config.policy,
         services=config.services,
         actions=actions,

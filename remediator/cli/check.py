@@ -90,6 +90,7 @@ def look(config_file: Path, paths: Sequence[Path] = ()) -> Result:
             services=config.services,
             actions=actions.registry(config.commands),
             checks=checks.registry(config.commands),
+            prometheus=config.prometheus is not None,
         )
         found = lint(result.rules, modes=_modes(config), reconcile_interval=config.reconcile_interval)
         result.warnings += _with_lines(found)

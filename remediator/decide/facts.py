@@ -16,8 +16,25 @@ from remediator.model.world import ObjectChange
 ALERTS_TOLD = 20
 """Most alerts that one decision's record lists; of all of them it tells how many are in which state."""
 
+SERIES_TOLD = 5
+"""Most series of an answer of Prometheus' that one decision's record lists."""
+
 ACTS_TOLD = 20
 """Most acts of a service's history that one decision's record lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Prometheus said to the expression of a rule."""
+
+    promql: str
+    met: bool = False
+    """It has at least one series, or is a number that is neither zero nor NaN."""
+    series: int = 0
+    told: tuple[tuple[dict[str, str], str], ...] = ()
+    """Labels and value of the first few, as text, for JSON knows no NaN."""
+    error: str | None = None
+    """Why there is no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +59,8 @@ class WorldFacts:
     """What happened to the plan's objects lately, by anybody."""
     changes_error: str | None = None
     """Why that could not be read."""
+    answer: Answer | None = None
+    """To the rule's expression, if it has one."""
 
     def told(self) -> Json:
         """The facts as they are recorded with the decision; of many alerts first those that do not fire."""
@@ -61,6 +80,7 @@ class WorldFacts:
             "confirmed_at": _moment(self.confirmed_at),
             "changes": [{**asdict(c), "at": _moment(c.at)} for c in self.changes],
             "changes_error": self.changes_error,
+            **({"answer": asdict(self.answer)} if self.answer else {}),
         }
 
 

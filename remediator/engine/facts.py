@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from remediator.checks.changes import recent_changes
-from remediator.decide.facts import WorldFacts
+from remediator.decide.facts import SERIES_TOLD, Answer, WorldFacts
 from remediator.model.service import TargetKind
 from remediator.model.world import WorldError
 
@@ -37,8 +38,8 @@ async def read_facts(
     operations: Sequence[Operation | OperationSpec],
 ) -> WorldFacts:
     """Everything outside the store that the guardrails judge a run's next operation by."""
-    sightings, (changes, changes_error) = await asyncio.gather(
-        _sightings(core, run), _changes(core, rule, service, operations)
+    sightings, (changes, changes_error), answer = await asyncio.gather(
+        _sightings(core, run), _changes(core, rule, service, operations), _answer(core, rule)
     )
     heard = [at for fingerprint in core.alarms.of(run) if (at := core.alarms.last_heard(fingerprint))]
     seen = [s.at for s in sightings if s.state == "firing"]
@@ -54,6 +55,7 @@ async def read_facts(
         confirmed_at=max(heard + seen, default=None),
         changes=changes,
         changes_error=changes_error,
+        answer=answer,
     )
 
 
@@ -92,3 +94,22 @@ async def _changes(
         return await recent_changes(service, operations, since, core.world), None
     except WorldError as error:
         return (), str(error)
+
+
+async def _answer(core: Core, rule: Rule) -> Answer | None:
+    """What Prometheus says to the rule's expression, at this moment."""
+    promql, prometheus = rule.when.promql, core.world.prometheus
+    if promql is None:
+        return None
+    if prometheus is None:
+        return Answer(promql=promql, error="no Prometheus is configured")
+    try:
+        found = await prometheus.query(promql)
+    except WorldError as error:
+        return Answer(promql=promql, error=str(error))
+    return Answer(
+        promql=promql,
+        met=any(not one.scalar or (one.value != 0 and not math.isnan(one.value)) for one in found),
+        series=len(found),
+        told=tuple((one.labels, f"{one.value:g}") for one in found[:SERIES_TOLD]),
+    )

@@ -58,3 +58,5 @@ class When:
     """And none of these."""
     alerts: int = 0
     """At least so many alerts of the incident must fire."""
+    promql: str | None = None
+    """Prometheus must answer this expression with at least one series, or a number that is not zero."""

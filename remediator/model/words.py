@@ -128,6 +128,7 @@ class Reason(StrEnum):
     NOT_FIRING_LONG = "not_firing_long"  # not for as long as the rule wants
     OUTSIDE_HOURS = "outside_hours"  # the rule is muted, or not active, at this time
     TOO_FEW_ALERTS = "too_few_alerts"
+    CONDITION_NOT_MET = "condition_not_met"  # Prometheus' answer to the rule's expression is empty, or zero
     OTHER_INCIDENT_OPEN = "other_incident_open"
     # approval
     SEVERITY_POLICY = "severity_policy"

@@ -11,12 +11,15 @@ from remediator.model.hours import Hours, Range, When
 from remediator.reading.fields import Text
 from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
+from remediator.rules.templates import MARKS
 
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+LONGEST_PROMQL = 10_000
+"""Characters of an expression."""
 _CLOCK = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)|24:00", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,4}", re.ASCII)
 
@@ -116,12 +119,25 @@ def _hours(written: TimeInterval, _: ValidationInfo) -> Hours:
 _Times = tuple[Annotated[Hours, ReadAs(TimeInterval, _hours)], ...]
 
 
+def _asked_of_prometheus(expression: str, info: ValidationInfo) -> str:
+    if info.context and not info.context.get("prometheus", True):
+        raise ValueError("there is no Prometheus to ask: `prometheus` is not in the configuration")
+    if any(mark in expression for mark in MARKS):
+        raise ValueError("an expression is no template: labels cannot be filled in")
+    return expression
+
+
 class Conditions(Strict):
     """What must hold before the rule acts; until then its runs wait."""
 
     active: _Times = Field(default=(), description="Only at one of these times.")
     mute: _Times = Field(default=(), description="At none of these times.")
     alerts: int = Field(default=0, ge=0, le=100_000, description="Least firing alerts of the incident.")
+    promql: Annotated[Text, AfterValidator(_asked_of_prometheus)] | None = Field(
+        default=None,
+        max_length=LONGEST_PROMQL,
+        description="An expression that Prometheus must answer with some series, or a number but 0.",
+    )
 
 
 def when(written: Conditions, _: Any) -> When:

@@ -28,13 +28,18 @@ class Place(NamedTuple):
 
 
 def load_rules(
-    paths: Sequence[Path], *, services: Mapping[str, Service], actions: Verbs, checks: Verbs
+    paths: Sequence[Path],
+    *,
+    services: Mapping[str, Service],
+    actions: Verbs,
+    checks: Verbs,
+    prometheus: bool = True,
 ) -> RuleSet:
     """Read all rules below `paths`: files, directories (their `*.yml` and `*.yaml`), and globs; see `gather`.
 
     Rules with a higher priority come first; among equals they keep the order of the paths, of the file
     names in a directory, and of the file. InputError carries what is wrong in any of the files; then
-    there are no rules at all.
+    there are no rules at all. `prometheus` tells whether there is one that expressions can be asked of.
     """
     model = rule_file(actions, checks)
     rules: list[tuple[int, MatchedRule]] = []
@@ -56,7 +61,7 @@ def load_rules(
             continue
         mistakes = list(_repeated_names(document, names))
         try:
-            read = read_as(document, model, {"services": services})
+            read = read_as(document, model, {"services": services, "prometheus": prometheus})
         except InputError as error:
             mistakes += error.problems
         else:

@@ -197,6 +197,8 @@ class Sample:
 
     labels: dict[str, str]
     value: float
+    scalar: bool = False
+    """The answer is a number by itself, and no series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

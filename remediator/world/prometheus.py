@@ -112,7 +112,7 @@ class PrometheusClient:
         try:
             found = _RESULT.validate_python(data)
             if isinstance(found, _Scalar):
-                return [Sample(labels={}, value=float(found.result[1]))]
+                return [Sample(labels={}, value=float(found.result[1]), scalar=True)]
             return [Sample(labels=series.metric, value=float(series.value[1])) for series in found.result]
         except ValidationError as error:
             raise self._unreadable(error) from None

@@ -112,10 +112,11 @@ class House:
         self.docker = WatchedEngine(self.clock, self.witness, self._pause)
         self.alertmanager = SlowAlertmanagers(self.clock, self._pause)
         self.commands = WatchedCommands(self.clock, list(self._commands.values()), self.witness)
+        self.prometheus = SimulatedPrometheus(self.clock)
         self.world = World(
             engines={"local": self.docker},
             alerts=self.alertmanager if alertmanager else None,
-            prometheus=SimulatedPrometheus(self.clock),
+            prometheus=self.prometheus,
             commands=self.commands,
             clock=self.clock,
             own_container_id=None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remediator.model.words import Reason
+from remediator.world.base import Sample
 from tests.simulation.given import rule, rules
 from tests.simulation.house import MINUTE, House
 
@@ -103,3 +104,45 @@ async def test_what_the_table_classifies_is_acted_on(build: Callable[..., House]
         await house.until(lambda: house.docker.restarts)
         (incident,) = house.incidents()
         assert (incident.severity, incident.type) == ("P2", "infrastructure")
+
+
+PROMQL = rule(more="when: {promql: 'sum(rate(requests_total[5m])) > 1'}")
+EXPR = "sum(rate(requests_total[5m])) > 1"
+
+
+async def test_a_rule_waits_for_what_prometheus_says(build: Callable[..., House]) -> None:
+    async with build(rules(PROMQL)) as house:
+        await house.fire()
+        run = await house.held(Reason.CONDITION_NOT_MET)
+        assert run.hold_detail == f"`{EXPR}` has no series"
+        await house.wait(hours=1)
+        assert house.docker.restarts == []
+        house.prometheus.answers[EXPR] = [Sample(labels={}, value=0.0)]
+        await house.until(lambda: house.docker.restarts, within=SOON)
+        told = next(e.data for e in reversed(house.witness.events) if e.kind == "run.decided")
+        assert told["facts"]["answer"]["told"] == (({}, "0"),)
+
+
+@pytest.mark.parametrize(("value", "acts"), [(0.0, False), (float("nan"), False), (-1.0, True)])
+async def test_of_a_number_zero_does_not_hold(build: Callable[..., House], value: float, acts: bool) -> None:
+    async with build(rules(PROMQL)) as house:
+        house.prometheus.answers[EXPR] = [Sample(labels={}, value=value, scalar=True)]
+        await house.fire()
+        await house.wait(minutes=1)
+        assert bool(house.docker.restarts) is acts
+
+
+async def test_a_prometheus_that_does_not_answer_holds_and_people_are_told_once(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(PROMQL)) as house:
+        house.prometheus.unreachable = "it burns"
+        await house.fire()
+        run = await house.held(Reason.FACT_UNREADABLE)
+        assert "it burns" in str(run.hold_detail)
+        await house.wait(minutes=10)
+        assert house.inbox.kinds.count("held") == 1
+        assert house.docker.restarts == []
+        house.prometheus.unreachable = None
+        house.prometheus.answers[EXPR] = [Sample(labels={}, value=2.0)]
+        await house.until(lambda: house.docker.restarts, within=SOON)

@@ -81,6 +81,17 @@ async def test_not_a_number(client: PrometheusClient) -> None:
     assert math.isnan(sample.value)
 
 
+@pytest.mark.parametrize(
+    ("expr", "scalar"),
+    [("1", True), ("scalar(vector(0))", True), ("vector(0)", False), ("1 == bool 2", True)],
+)
+async def test_a_number_by_itself_is_told_from_a_series(
+    client: PrometheusClient, expr: str, scalar: bool
+) -> None:
+    (sample,) = await client.query(expr)
+    assert sample.scalar is scalar
+
+
 async def test_labels(client: PrometheusClient) -> None:
     (sample,) = await client.query('label_replace(vector(1), "name", "a\\"b\\n", "", "")')
     assert sample.labels == {"name": 'a"b\n'}

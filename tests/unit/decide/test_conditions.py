@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from remediator.decide.facts import Answer
 from remediator.decide.guardrails import firing_for, unless_open, when
 from remediator.model.alert import Episode
 from remediator.model.hours import Hours, When
@@ -87,6 +88,43 @@ def test_a_run_by_hand_keeps_to_the_hours_but_needs_no_alerts() -> None:
     late = a_request(rule={"when": When(active=(NEVER,))}, run=BY_HAND)
     assert type(when.judge(few, NOON)) is Allow
     assert type(when.judge(late, NOON)) is Hold
+
+
+UP = When(promql="up == 1")
+
+
+def asked(answer: Answer | None, **changes: Any) -> Any:
+    return when.judge(a_request(rule={"when": UP}, world={"answer": answer}, **changes), NOON)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "words"),
+    [
+        (Answer(promql="up == 1", met=True, series=1), None, "`up == 1` holds"),
+        (Answer(promql="up == 1"), Reason.CONDITION_NOT_MET, "`up == 1` has no series"),
+        (Answer(promql="up == 1", series=1, told=(({}, "0"),)), Reason.CONDITION_NOT_MET, "is 0"),
+        (
+            Answer(promql="up == 1", error="refused"),
+            Reason.FACT_UNREADABLE,
+            "did not answer `up == 1`: refused",
+        ),
+        (Answer(promql="down", met=True), Reason.FACT_UNREADABLE, "it was not asked"),
+        (None, Reason.FACT_UNREADABLE, "it was not asked"),
+    ],
+)
+def test_what_prometheus_says_to_the_rules_expression(
+    answer: Answer | None, reason: Reason | None, words: str
+) -> None:
+    verdict = asked(answer)
+    assert words in verdict.detail
+    if reason is None:
+        assert type(verdict) is Allow
+    else:
+        assert (reason_of(verdict, Hold), until_of(verdict)) == (reason, NOON + timedelta(seconds=15))
+
+
+def test_a_run_by_hand_asks_prometheus_too() -> None:
+    assert type(asked(Answer(promql="up == 1"), run=BY_HAND)) is Hold
 
 
 # Unless open

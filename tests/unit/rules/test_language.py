@@ -10,9 +10,10 @@ import yaml
 from remediator.model.hours import Hours, When
 from remediator.model.rule import Budget, Classification, Guards, Rule, TriageStep
 from remediator.model.words import IncidentType, Mode, Severity
-from remediator.rules.load import rules_schema
+from remediator.reading.problems import InputError
+from remediator.rules.load import load_rules, rules_schema
 from remediator.rules.ruleset import RuleSet
-from tests.unit.rules.given import ACTIONS, CHECKS, load, minimal, rule_file
+from tests.unit.rules.given import ACTIONS, CHECKS, SERVICES, load, minimal, rule_file
 
 GROUPED = """\
 version: 1
@@ -269,6 +270,7 @@ groups:
               years: ['2026:2028', '2030']
           mute: [{weekdays: [saturday]}]
           alerts: 3
+          promql: up{job="a"} == 0
         unless_open: [redis, wandb]
         steps: [restart: ]
 """
@@ -289,6 +291,7 @@ def test_conditions_are_read(tmp_path: Path) -> None:
         ),
         mute=(Hours(weekdays=((6, 6),)),),
         alerts=3,
+        promql='up{job="a"} == 0',
     )
 
 
@@ -300,6 +303,7 @@ def test_conditions_are_read(tmp_path: Path) -> None:
         ("Berlin", "London"),
         ("[saturday]", "[sunday]"),
         ("alerts: 3", "alerts: 4"),
+        ("== 0", "== 1"),
         ("[redis, wandb]", "[redis]"),
     ],
 )
@@ -307,6 +311,15 @@ def test_conditions_are_part_of_what_a_rule_means(tmp_path: Path, before: str, a
     assert before in CONDITIONS
     changed = loaded(tmp_path, CONDITIONS.replace(before, after))
     assert rule_of(changed, "r").version != rule_of(loaded(tmp_path, CONDITIONS), "r").version
+
+
+def test_an_expression_needs_a_prometheus(tmp_path: Path) -> None:
+    file = rule_file(tmp_path, minimal(more="when: {promql: up}"))
+    assert len(load(file)) == 1
+    with pytest.raises(
+        InputError, match=r"rules.yml:4:70: there is no Prometheus to ask: `prometheus` is not in"
+    ):
+        load_rules([file], services=SERVICES, actions=ACTIONS, checks=CHECKS, prometheus=False)
 
 
 # The schema

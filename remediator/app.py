@@ -21,9 +21,11 @@ from remediator.checks import registry as checks_of
 from remediator.clock import SystemClock
 from remediator.config import Config, load_config, restart_needed
 from remediator.engine.engine import Engine
-from remediator.engine.reloading import SIGNAL
+from remediator.engine.reloading import SIGNAL, WATCH
 from remediator.engine.setup import Setup
+from remediator.engine.watching import OnDisk, Watcher
 from remediator.metrics import Metrics
+from remediator.reading.files import undisturbed
 from remediator.reading.problems import InputError
 from remediator.rules.load import load_rules
 from remediator.store import Store, StoreError
@@ -63,6 +65,7 @@ class Daemon:
         self._path = path
         self._clock = clock or SystemClock()
         self._channels: Mapping[str, tuple[ChannelEntry, Channel]] = {}
+        self._disk = OnDisk(path)
 
     async def start(self) -> None:
         """Read everything, take the store, and listen. StartError says what is in the way."""
@@ -70,7 +73,7 @@ class Daemon:
             setup = self._load()
         except InputError as error:
             raise StartError(str(error)) from None
-        config, self._channels = self._read
+        config, self._channels, self._disk.last_read = self._read
         self._config = self._began_with = config
         self._redactor = logging.set_up(level=config.log_level, secrets=config.secrets)
         for warning in config.warnings:
@@ -102,6 +105,8 @@ class Daemon:
             # A daemon that cannot be reached, to be stopped for instance, is not to act.
             self._site, self.port = await self._listen(config)
             await self._engine.begin()
+            watcher = Watcher(self._disk, self._clock, seconds=self._watching, reload=self._reload_changed)
+            self._watch = asyncio.create_task(self._engine.core.forever("watch", watcher.run), name="watch")
         except (StoreError, StartError) as error:
             with contextlib.suppress(StoreError):
                 await self._store.close()
@@ -111,9 +116,16 @@ class Daemon:
     async def reload(self, actor: str = SIGNAL) -> None:
         """Read rules and configuration anew; on a mistake the old ones stay, and the log says why."""
         try:
-            await self._engine.desk.reload(actor)
+            await self._engine.reloading.reload(actor)
         except (InputError, StoreError):
             return  # the engine has told
+
+    async def _reload_changed(self, patience: float) -> None:
+        with contextlib.suppress(InputError, StoreError):  # the engine has told
+            await self._engine.reloading.reload(WATCH, patience=patience)
+
+    def _watching(self) -> float | None:
+        return self._config.watch_interval.total_seconds() if self._config.watch else None
 
     async def stop(self) -> None:
         """Take nothing new, let acts finish, then requests under way, and put everything away.
@@ -123,6 +135,8 @@ class Daemon:
         grace = self._config.drain.total_seconds()
         end = self._clock.monotonic() + grace
         log.info("stopping", grace=grace)
+        self._watch.cancel()
+        await asyncio.gather(self._watch, return_exceptions=True)
         await self._engine.stop(grace)
         await stop_site(self._site, max(0.0, end - self._clock.monotonic()))
         for _, channel in self._channels.values():
@@ -160,8 +174,22 @@ class Daemon:
         )
 
     def _load(self) -> Setup:
-        """Read everything. Nothing of it counts before it is in force."""
-        config = load_config(self._path)
+        """Read everything, as it was at one moment. Nothing of it counts before it is in force."""
+        return undisturbed(self._path, self._disk.stamp, self._load_once)
+
+    def _load_once(self) -> Setup:
+        content = self._disk.content()
+        try:
+            config = load_config(self._path)
+            self._disk.rules = config.rules
+            # Before they are read in earnest: what is written meanwhile is then seen to be newer.
+            content = self._disk.content()
+            return self._setup(config, content)
+        except InputError:
+            self._disk.last_read = content
+            raise
+
+    def _setup(self, config: Config, content: str) -> Setup:
         channels = self._channels_of(config)
         actions, checks = actions_of(config.commands), checks_of(config.commands)
         setup = Setup(
@@ -178,12 +206,12 @@ class Daemon:
             verify_interval=config.verify_interval,
             triage_timeout=config.triage_timeout,
         )
-        self._read = config, channels
+        self._read = config, channels, content
         return setup
 
     def _in_force(self) -> None:
         """What was read last is in force now: everything outside of the engine follows."""
-        self._config, self._channels = self._read
+        self._config, self._channels, self._disk.last_read = self._read
         self._redactor.hide(self._config.secrets)
         for key in restart_needed(self._began_with, self._config):
             log.warning("a change of this key needs a restart", key=key)

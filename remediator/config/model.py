@@ -149,6 +149,13 @@ class Config(Strict):
         description="Rule files, directories of them, and patterns such as `rules/*.yml`, in this order.",
         validate_default=True,
     )
+    watch: bool = Field(
+        default=True, description="Whether this file and the rules are read anew as soon as they change."
+    )
+    watch_interval: Positive = Field(
+        default=timedelta(seconds=10),
+        description="How often they are looked at, on file systems that do not tell of changes.",
+    )
     mode: Mode = Field(
         default=Mode.AUTO, description="The most that any rule may do by itself. The strictest mode holds."
     )
@@ -267,6 +274,7 @@ class Config(Strict):
 RELOADABLE = frozenset(
     {"channels", "commands", "drain", "guardrails", "lost_after", "mode", "pause_file", "receiver"}
     | {"reconcile_interval", "rules", "services", "severities", "tokens", "triage_timeout", "verify_interval"}
+    | {"watch", "watch_interval"}
 )
 """Keys that a reload may change; every other one needs a restart."""
 

@@ -68,7 +68,7 @@ class Engine:
         self._outbox = Outbox(core)
         self._reconciler = Reconciler(core, self._intake, self._caught_up)
         self._readiness = ReadinessCheck(core)
-        self._reloading = Reloading(core, self._readiness, load, self._use)
+        self.reloading = Reloading(core, self._readiness, load, self._use)
         self._tasks: list[asyncio.Task[None]] = []
         self._followers: dict[str, Callable[[Event], None]] = {
             "alarms": core.alarms.observe,
@@ -78,7 +78,7 @@ class Engine:
             "metrics": core.metrics.observe,
         }
         """What follows from each committed event, what acts before what counts."""
-        self.desk = EngineDesk(core, self._intake, self._readiness, self._reloading)
+        self.desk = EngineDesk(core, self._intake, self._readiness, self.reloading)
 
     async def start(self) -> None:
         """Take up the state where it was left, and begin. Raises StoreError."""

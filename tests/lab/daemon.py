@@ -87,6 +87,7 @@ class Daemon(Server):
         self.settings: dict[str, Any] = {
             "store": self.store.name,
             "rules": ["rules"],
+            "watch": False,  # tests say themselves when a reload is due
             "log_level": "debug",
             "alertmanagers": [{"url": url} for url in alertmanagers],
             "alertmanager_settle": "0s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -128,6 +129,27 @@ async def test_what_is_in_force_and_what_was_refused_since_is_told(build: Callab
         assert now.version != first.version
         assert (await house.desk.readiness()).checks["rules"].detail == f"version {now.version[:12]}"
         assert gauges(house) == [2, 1]
+
+
+@pytest.mark.parametrize("done_in_time", [True, False])
+async def test_files_that_may_be_half_written_are_read_twice_before_anybody_is_told(
+    build: Callable[..., House], done_in_time: bool
+) -> None:
+    async with build(rules()) as house:
+        house.reads = "groups:\n  - name: hal"
+        begun = house.clock.now()
+        reload = asyncio.create_task(house.engine.reloading.reload("watch", patience=1.0))
+        await house.wait(seconds=0.5)
+        assert "rules.refused" not in house.kinds()
+        if done_in_time:
+            house.reads = rules(rule(), rule("web-slow", alert="Slow"))
+            await reload
+            assert house.desk.rules().rules == 2
+        else:
+            with pytest.raises(InputError):
+                await reload
+        assert house.clock.now() - begun == timedelta(seconds=1)
+        assert ("rules.refused" in house.kinds()) is not done_in_time
 
 
 async def test_a_run_that_has_acted_is_judged_by_the_version_that_it_acted_by(

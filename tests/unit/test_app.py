@@ -16,6 +16,8 @@ import remediator.logging
 from remediator.app import Daemon, StartError, open_world
 from remediator.clock import SystemClock
 from remediator.config import load_config
+from remediator.engine import watching
+from tests.lab.wait import until
 from tests.unit.config.given import secret
 from tests.unit.world.stub import CERTIFICATE, raw, serving
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-HASTE = {"drain": "500ms", "limits": {"body_timeout": "1h"}}
+    from remediator.engine.face import RulesInForce
+
+HASTE = {"drain": "500ms", "limits": {"body_timeout": "1h"}, "watch": False}
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +154,36 @@ async def test_only_a_channel_that_changed_is_made_anew(files: Files, daemon: Da
     after = daemon._engine.core.setup.channels
     assert after["one"] is before["one"]
     assert after["two"] is not before["two"]
+
+
+async def test_files_that_change_are_read_without_being_asked(
+    files: Files, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE", 0.01)
+    daemon = Daemon(files.write(**HASTE | {"watch": True}))
+    await daemon.start()
+    first = daemon._engine.desk.rules()
+    rules = files.folder / "rules" / "none.yml"
+    rules.write_text("groups: []  # nothing yet\n")
+    now = await until(lambda: _newer(daemon, first))
+    assert (now.loaded_by, now.version, now.refused) == ("watch", first.version, None)
+
+    rules.write_text("groups: nothing\n")
+    refused = (await until(lambda: daemon._engine.desk.rules().refused)).problems
+    assert [problem.place for problem in refused] == [f"{rules}:1:9"]
+    assert daemon._engine.desk.rules().loaded_at == now.loaded_at
+
+    files.write(watch=False)
+    rules.write_text("groups: []\n")
+    last = await until(lambda: _newer(daemon, now))
+    assert last.refused is None
+    assert daemon._watching() is None
+    await daemon.stop()
+
+
+def _newer(daemon: Daemon, than: RulesInForce) -> RulesInForce | None:
+    now = daemon._engine.desk.rules()
+    return now if now.loaded_at != than.loaded_at else None
 
 
 # ---- asking others

@@ -36,6 +36,8 @@ def test_what_a_reload_cannot_change_is_named(tmp_path: Path, changed: str, key:
         "pause_file: pause",
         "receiver: remediator",
         "drain: 1s",
+        "watch: false",
+        "watch_interval: 1m",
     ],
 )
 def test_what_a_reload_can_change_is_not(tmp_path: Path, changed: str) -> None:

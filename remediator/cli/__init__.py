@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "remediator.cli.serve:serve",
     "check": "remediator.cli.check:check",
     "schema": "remediator.cli.schema:schema",
+    "test": "remediator.cli.test:test",
     "backtest": "remediator.cli.backtest:backtest",
     "explain": "remediator.cli.explain:explain",
     "status": "remediator.cli.control:status",

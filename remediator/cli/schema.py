@@ -8,9 +8,9 @@ import click
 
 
 @click.command(short_help="Print the JSON Schema of a kind of file.")
-@click.argument("kind", type=click.Choice(["rules", "config"]))
+@click.argument("kind", type=click.Choice(["rules", "config", "test"]))
 def schema(kind: str) -> None:
-    """Print the JSON Schema of a rule file or of the configuration.
+    """Print the JSON Schema of a rule file, of the configuration, or of a file of rule tests.
 
     Save it beside the file, and name it in the file's first line, to be helped by an editor:
 
@@ -21,6 +21,10 @@ def schema(kind: str) -> None:
         from remediator.config import config_schema
 
         written = config_schema()
+    elif kind == "test":
+        from remediator.rehearse.document import suite_schema
+
+        written = suite_schema()
     else:
         from remediator import actions, checks
         from remediator.rules.load import rules_schema

@@ -84,6 +84,8 @@ class Stage:
         self.engines = _engines(setup.services.values(), self.clock)
         self.docker = self.engines["local"]
         self.alertmanager = SimulatedAlertmanagers(self.clock)
+        self.fired: set[str] = set()
+        """The fingerprints of all alerts that ever fired."""
         self.prometheus = SimulatedPrometheus(self.clock)
         self.commands = SimulatedCommands(self.clock, (commands or {}).values())
         self._world = World(
@@ -136,6 +138,7 @@ class Stage:
     async def fire(self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> str:
         """An alert begins to fire, or is told of again. Returns its fingerprint."""
         mark = self.alertmanager.fire(labels, annotations)
+        self.fired.add(mark)
         await self.post(self.alertmanager.notification(mark))
         return mark
 
@@ -151,6 +154,10 @@ class Stage:
     async def wait_until(self, moment: datetime) -> None:
         """Let time pass until then; everything that is due before has happened."""
         await self.clock.sleep(max(0.0, (moment - self.clock.now()).total_seconds()))
+
+    async def settle(self, seconds: float) -> None:
+        """Let so little time pass that only what is due already happens, and all of that."""
+        await self.clock.sleep(seconds)
 
     def engine_of(self, service: str) -> SimulatedEngine:
         """The Docker Engine that a service of the catalogue runs on."""

@@ -10,7 +10,10 @@ from remediator.cli import main
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = [
-    *(("rules", file) for file in sorted((ROOT / "rules").glob("*.yml"))),
+    *(
+        ("test" if file.name.endswith(".test.yml") else "rules", file)
+        for file in sorted((ROOT / "rules").glob("*.yml"))
+    ),
     *(("config", file) for file in sorted((ROOT / "deploy").glob("remediator*.yml"))),
     ("config", ROOT / "tests" / "lab" / "remediator.yml"),
 ]
@@ -22,7 +25,7 @@ def test_the_schema_that_is_printed_accepts_what_is_shipped(kind: str, file: Pat
     jsonschema.validate(yaml.safe_load(file.read_text()), schema)
 
 
-@pytest.mark.parametrize(("kind", "key"), [("rules", "groups"), ("config", "services")])
+@pytest.mark.parametrize(("kind", "key"), [("rules", "groups"), ("config", "services"), ("test", "tests")])
 def test_a_schema_is_printed(kind: str, key: str) -> None:
     result = CliRunner().invoke(main, ["schema", kind])
     assert result.exit_code == 0
@@ -37,7 +40,7 @@ def test_the_schema_of_rules_knows_the_actions_and_checks() -> None:
 
 
 def test_the_kinds_of_files_are_all_tried() -> None:
-    assert {kind for kind, _ in SHIPPED} == {"rules", "config"}
+    assert {kind for kind, _ in SHIPPED} == {"rules", "config", "test"}
 
 
 def test_another_kind_is_wrong_usage() -> None:

@@ -1,0 +1,220 @@
+"""Files of rule tests: found, read, rehearsed one test after the other, and what they leave unshown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from remediator.assembly import assemble
+from remediator.config import load_config
+from remediator.metrics import Metrics
+from remediator.model.duration import format_duration
+from remediator.model.words import Mode
+from remediator.reading.problems import InputError, Problem, did_you_mean
+from remediator.rehearse.document import read_suite
+from remediator.rehearse.doing import CannotError, do
+from remediator.rehearse.seeing import Record, differences
+from remediator.rehearse.stage import Stage
+from remediator.rehearse.time import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from remediator.engine.setup import Setup
+    from remediator.model.command import CommandSpec
+    from remediator.model.rule import Rule
+    from remediator.rehearse.document import Case, Entry
+    from remediator.rehearse.seeing import Difference
+
+SUFFIXES = (".test.yml", ".test.yaml")
+"""How the name of a file of tests ends."""
+SETTLED = 0.001
+"""Seconds after a moment at which all that is due by then has happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A file of tests, with all that they need."""
+
+    path: Path
+    cases: tuple[Case, ...]
+    setup: Setup
+    commands: Mapping[str, CommandSpec]
+    metrics: Metrics = field(default_factory=lambda: Metrics("rehearsal"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A moment at which something was not as it was expected."""
+
+    line: int
+    at: str
+    """Since the test began, as it is written."""
+    error: str = ""
+    """Why what the test wants to happen could not."""
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one test. It ends with its first failure, for what follows only follows from that."""
+
+    case: Case
+    failure: Failure | None
+    record: Record
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was as expected."""
+        return self.failure is None
+
+
+def find_suites(paths: Sequence[Path]) -> list[Path]:
+    """The files of tests at these paths: files, and directories with files `*.test.yml` in them.
+
+    InputError where there is none.
+    """
+    found: dict[Path, None] = {}
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            inside = [file for file in sorted(path.iterdir()) if file.name.endswith(SUFFIXES)]
+            inside = [file for file in inside if not file.name.startswith(".")]
+            if not inside:
+                message = "there is no file of tests (*.test.yml) in this directory"
+                problems.append(Problem(file=str(path), message=message))
+            found.update(dict.fromkeys(inside))
+        else:
+            found[path] = None
+    if problems:
+        raise InputError(problems)
+    return list(found)
+
+
+def load_suite(path: Path, *, rules: Sequence[Path] = ()) -> Suite:
+    """Read a file of tests with the rules under test, others than it names if they are given.
+
+    InputError carries every mistake in any of the files.
+    """
+    written = read_suite(path)
+    config = load_config(written.file.config) if written.file.config else written.file.settings
+    under_test = rules or written.file.rules or (_beside(path),)
+    setup = assemble(config, channels={}, rules=under_test)
+    names = {matched.rule.name for matched in setup.rules}
+    problems = list(_unknown(written.cases, names, rules=bool(rules)))
+    if problems:
+        raise InputError(problems)
+    setup = replace(setup, pause_file=None)
+    return Suite(path=path, cases=written.cases, setup=setup, commands=config.commands)
+
+
+def _beside(path: Path) -> Path:
+    """The rule file that a file of tests is about by its name."""
+    return path.with_name(path.name.replace(".test.", "."))
+
+
+def _unknown(cases: Iterable[Case], names: set[str], *, rules: bool) -> Iterator[Problem]:
+    """Rules that are expected to run and that are not there; a typing error would hide in a `no_run`."""
+    for case in cases:
+        for entry, line in zip(case.entry.timeline, case.lines, strict=True):
+            expect = entry.expect
+            wanted = [*expect.no_run, *([expect.run.rule] if expect.run else [])] if expect else []
+            for name in wanted:
+                if name not in names and not rules:
+                    message = f"there is no rule `{name}`{did_you_mean(name, names)}"
+                    yield Problem(file=case.file, line=line, message=message)
+
+
+def perform(suite: Suite, case: Case) -> Result:
+    """Rehearse one test."""
+    record = Record()
+    return run(lambda: _perform(suite, case, record))
+
+
+async def _perform(suite: Suite, case: Case, record: Record) -> Result:
+    begins = case.entry.begins
+    stage = Stage(suite.setup, start=begins, commands=suite.commands, metrics=suite.metrics)
+    stage.on_commit(record.follow)
+    rules = {matched.rule.name: matched.rule for matched in suite.setup.rules}
+    failure: Failure | None = None
+    async with stage:
+        for entry, line in zip(case.entry.timeline, case.lines, strict=True):
+            await stage.wait_until(begins + entry.at)
+            failure = await _moment(stage, record, rules, entry, line)
+            if failure is not None:
+                break
+    return Result(case=case, failure=failure, record=record)
+
+
+async def _moment(
+    stage: Stage, record: Record, rules: Mapping[str, Rule], entry: Entry, line: int
+) -> Failure | None:
+    at = format_duration(entry.at)
+    try:
+        await do(stage, record.state, entry)
+    except CannotError as error:
+        return Failure(line=line, at=at, error=str(error))
+    await stage.settle(SETTLED)
+    if entry.expect is None:
+        return None
+    found = tuple(differences(entry.expect, record, stage.told, rules))
+    return Failure(line=line, at=at, differences=found) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What the tests that passed show, and what they do not."""
+
+    rules: tuple[Rule, ...]
+    untested: tuple[Rule, ...]
+    """Rules of which no test expects a run."""
+    guardrails: tuple[tuple[Rule, str], ...]
+    """What the rules and the configuration limit: a rule, and a guardrail that can object to it."""
+    unshown: tuple[tuple[Rule, str], ...]
+    """Of those, the ones that never objected in any test."""
+
+
+def coverage(suites: Iterable[Suite], results: Iterable[Result]) -> Coverage:
+    """What all these results together show of all these rules."""
+    rules: dict[tuple[str, str], tuple[Rule, Setup]] = {}
+    for suite in suites:
+        for matched in suite.setup.rules:
+            rules.setdefault((matched.rule.name, matched.rule.source), (matched.rule, suite.setup))
+    tested: set[str] = set()
+    objected: set[tuple[str, str]] = set()
+    for result in results:
+        if result.ok:
+            expected = (entry.expect for entry in result.case.entry.timeline)
+            tested |= {expect.run.rule for expect in expected if expect and expect.run}
+            objected |= set(result.record.objections())
+    limits = tuple((rule, name) for rule, setup in rules.values() for name in _limits(rule, setup))
+    return Coverage(
+        rules=tuple(rule for rule, _ in rules.values()),
+        untested=tuple(rule for rule, _ in rules.values() if rule.name not in tested),
+        guardrails=limits,
+        unshown=tuple((rule, name) for rule, name in limits if (rule.name, name) not in objected),
+    )
+
+
+def _limits(rule: Rule, setup: Setup) -> Iterator[str]:
+    """The guardrails that this rule sets for itself, or that its severity has."""
+    mode = rule.mode
+    if rule.severity is not None:
+        mode = max(mode, setup.policy.severities[rule.severity].mode, key=lambda mode: mode.strictness)
+    mode = max(mode, setup.policy.mode, key=lambda mode: mode.strictness)
+    if mode is Mode.SHADOW:
+        yield "shadow"
+    if mode is Mode.APPROVE:
+        yield "approval"
+    guards = rule.guards
+    for name, is_set in (
+        ("firing_for", rule.firing_for is not None),
+        ("when", rule.when != type(rule.when)()),
+        ("unless_open", bool(rule.unless_open)),
+        ("changed_by_others", bool(guards.changed_by_others)),
+        ("cooldown", bool(guards.cooldown)),
+        ("budget", bool(guards.budget)),
+    ):
+        if is_set:
+            yield name

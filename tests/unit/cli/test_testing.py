@@ -1,0 +1,143 @@
+"""`remediator test`: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from remediator.cli import main
+from tests.simulation.given import rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+SUITE = """\
+settings: {services: {web: {}}}
+tests:
+  - name: it is restarted
+    timeline:
+      - at: 0s
+        fire: {alertname: Down, service: web}
+        expect: {run: {rule: web-down, action: restart}}
+  - name: it is left alone
+    timeline:
+      - at: 0s
+        fire: {alertname: Down, service: web}
+      - at: 1h
+        expect: {run: {rule: web-down, outcome: SUCCEEDED}, acts: 1}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    (tmp_path / "web.yml").write_text(rules())
+    file = tmp_path / "web.test.yml"
+    file.write_text(SUITE.replace("SUCCEEDED", "failed"))
+    return file
+
+
+def breaks(suite: Path) -> None:
+    suite.write_text(SUITE.replace("SUCCEEDED", "succeeded"))
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["test", *map(str, arguments)])
+
+
+def test_what_passes_is_counted(suite: Path) -> None:
+    result = run(suite.parent)
+    assert result.output.splitlines() == [
+        "2 tests passed",
+        "shown: 1 of 1 rule, 0 of 2 guardrails that they set",
+    ]
+    assert result.exit_code == 0
+
+
+def test_a_failure_tells_what_was_expected_and_what_had_happened(suite: Path) -> None:
+    breaks(suite)
+    result = run(suite)
+    lines = result.output.splitlines()
+    assert lines[:5] == [
+        f"{suite}:12: FAILED: it is left alone",
+        "  at 1h: run of web-down: outcome",
+        "      expected  succeeded",
+        "      got       failed",
+        "  what had happened by then:",
+    ]
+    assert any("5m  run.finished" in line and "still_firing" in line for line in lines)
+    assert "1 test passed, 1 failed" in lines
+    assert result.exit_code == 1
+
+
+def test_part_of_a_name_chooses_tests(suite: Path) -> None:
+    breaks(suite)
+    result = run(suite, "-k", "Restarted")
+    assert result.output.startswith("1 test passed\n")
+    assert result.exit_code == 0
+
+
+def test_a_name_that_no_test_has_is_told(suite: Path) -> None:
+    result = run(suite, "-k", "nothing")
+    assert result.output == "Error: no test has `nothing` in its name\n"
+    assert result.exit_code == 1
+
+
+def test_what_is_not_shown_is_named(suite: Path) -> None:
+    result = run(suite, "--coverage")
+    assert f"{suite.parent}/web.yml:4: in no test cooldown objects to web-down" in result.output
+    assert result.exit_code == 0
+    assert run(suite, "--fail-uncovered").exit_code == 1
+
+
+def test_a_failed_test_shows_nothing(suite: Path) -> None:
+    suite.write_text(SUITE.replace("action: restart", "action: scale").replace("SUCCEEDED", "succeeded"))
+    assert "no test expects a run of web-down" in run(suite, "--coverage").output
+
+
+def test_json(suite: Path) -> None:
+    breaks(suite)
+    result = run(suite, "-o", "json")
+    told = json.loads(result.stdout)
+    assert told["ok"] is False
+    assert [test["ok"] for test in told["tests"]] == [True, False]
+    assert told["tests"][1]["failure"]["differences"] == [
+        {"what": "run of web-down: outcome", "expected": "succeeded", "got": "failed"}
+    ]
+    assert told["coverage"]["untested"] == []
+    assert result.exit_code == 1
+
+
+def test_junit(suite: Path, tmp_path: Path) -> None:
+    breaks(suite)
+    run(suite, "--junit", tmp_path / "junit.xml")
+    (found,) = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (found.get("tests"), found.get("failures")) == ("2", "1")
+    assert [case.get("name") for case in found] == ["it is restarted", "it is left alone"]
+    (failure,) = found[1]
+    assert failure.get("message") == "at 1h: run of web-down: outcome"
+
+
+def test_every_mistake_is_told_and_nothing_is_run(suite: Path) -> None:
+    suite.write_text(SUITE.replace("SUCCEEDED", "failed").replace("fire:", "fier:"))
+    result = run(suite)
+    assert f"{suite}:6:9: unknown key of a time line `fier`; did you mean `fire`?" in result.output
+    assert f"{suite}:11:9:" in result.output
+    assert result.exit_code == 1
+
+
+def test_a_directory_without_tests_is_told(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    assert result.output == f"Error: {tmp_path}: there is no file of tests (*.test.yml) in this directory\n"
+    assert result.exit_code == 1
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    result = run(tmp_path / "no.test.yml")
+    assert "no such file" in result.output
+    assert result.exit_code == 1

@@ -66,7 +66,7 @@ def test(
         results = list(_perform(suites, part))
     if not results:
         raise click.ClickException(f"no test has `{part}` in its name")
-    seen = coverage_of(suites, results)
+    seen = coverage_of(suites, results, paths)
     if junit is not None:
         _write(junit, report.as_junit(results))
     if out.as_json:
@@ -75,7 +75,7 @@ def test(
         _tell(out, results, [*report.uncovered(seen)] if coverage or fail_uncovered else [])
         for line in report.summary(results, seen):
             out.line(line)
-    unshown = fail_uncovered and (seen.untested or seen.unshown)
+    unshown = fail_uncovered and not seen.whole
     if unshown or not all(result.ok for result in results):
         raise SystemExit(FAILED)
 

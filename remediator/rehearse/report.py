@@ -37,15 +37,22 @@ def summary(results: Sequence[Result], seen: Coverage) -> Iterator[str]:
     failed = sum(not result.ok for result in results)
     passed = len(results) - failed
     yield f"{counted(passed, 'test')} passed" + (f", {failed} failed" if failed else "")
-    rules, limits = len(seen.rules), len(seen.guardrails)
-    yield (
-        f"shown: {rules - len(seen.untested)} of {counted(rules, 'rule')}, "
-        f"{limits - len(seen.unshown)} of {counted(limits, 'guardrail')} that they set"
-    )
+    if seen.whole:
+        yield "every rule has a test, and every guardrail that a rule sets objects in one"
+        return
+    if seen.files:
+        yield f"{counted(len(seen.files), 'rule file')} without any tests"
+    if seen.untested:
+        yield f"{len(seen.untested)} of {counted(len(seen.rules), 'rule')} without a test"
+    if seen.unshown:
+        limits = counted(len(seen.guardrails), "guardrail")
+        yield f"{len(seen.unshown)} of {limits} that the rules set never object in a test"
 
 
 def uncovered(seen: Coverage) -> Iterator[str]:
     """Each rule and guardrail that no test shows."""
+    for file in seen.files:
+        yield f"{file}: no file of tests is about these rules"
     for rule in seen.untested:
         yield f"{rule.source}: no test expects a run of {rule.name}"
     for rule, guardrail in seen.unshown:
@@ -59,6 +66,7 @@ def as_json(results: Sequence[Result], seen: Coverage) -> dict[str, Any]:
         "tests": [_plain(result) for result in results],
         "coverage": {
             "rules": [rule.name for rule in seen.rules],
+            "untested_files": [str(file) for file in seen.files],
             "untested": [rule.name for rule in seen.untested],
             "guardrails": [{"rule": rule.name, "guardrail": name} for rule, name in seen.guardrails],
             "unshown": [{"rule": rule.name, "guardrail": name} for rule, name in seen.unshown],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediator.assembly import assemble
@@ -16,10 +17,10 @@ from remediator.rehearse.doing import CannotError, do
 from remediator.rehearse.seeing import Record, differences
 from remediator.rehearse.stage import Stage
 from remediator.rehearse.time import run
+from remediator.rules.files import TESTS, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from remediator.engine.setup import Setup
     from remediator.model.command import CommandSpec
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from remediator.rehearse.document import Case, Entry
     from remediator.rehearse.seeing import Difference
 
-SUFFIXES = (".test.yml", ".test.yaml")
-"""How the name of a file of tests ends."""
 SETTLED = 0.001
 """Seconds after a moment at which all that is due by then has happened."""
 
@@ -79,7 +78,7 @@ def find_suites(paths: Sequence[Path]) -> list[Path]:
     problems = []
     for path in paths:
         if path.is_dir():
-            inside = [file for file in sorted(path.iterdir()) if file.name.endswith(SUFFIXES)]
+            inside = [file for file in sorted(path.iterdir()) if file.name.endswith(TESTS)]
             inside = [file for file in inside if not file.name.startswith(".")]
             if not inside:
                 message = "there is no file of tests (*.test.yml) in this directory"
@@ -173,10 +172,17 @@ class Coverage:
     """What the rules and the configuration limit: a rule, and a guardrail that can object to it."""
     unshown: tuple[tuple[Rule, str], ...]
     """Of those, the ones that never objected in any test."""
+    files: tuple[Path, ...] = ()
+    """Rule files that no file of tests is about."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left unshown."""
+        return not (self.untested or self.unshown or self.files)
 
 
-def coverage(suites: Iterable[Suite], results: Iterable[Result]) -> Coverage:
-    """What all these results together show of all these rules."""
+def coverage(suites: Sequence[Suite], results: Iterable[Result], paths: Iterable[Path] = ()) -> Coverage:
+    """What all these results together show of all these rules, and of the rule files in these directories."""
     rules: dict[tuple[str, str], tuple[Rule, Setup]] = {}
     for suite in suites:
         for matched in suite.setup.rules:
@@ -194,7 +200,14 @@ def coverage(suites: Iterable[Suite], results: Iterable[Result]) -> Coverage:
         untested=tuple(rule for rule, _ in rules.values() if rule.name not in tested),
         guardrails=limits,
         unshown=tuple((rule, name) for rule, name in limits if (rule.name, name) not in objected),
+        files=tuple(_left_out(suites, paths)),
     )
+
+
+def _left_out(suites: Iterable[Suite], paths: Iterable[Path]) -> Iterator[Path]:
+    under_test = {Path(source.file).resolve() for suite in suites for source in suite.setup.rules.files}
+    found, _ = listed([path for path in paths if path.is_dir()])
+    return (file for file in found if file.resolve() not in under_test)
 
 
 def _limits(rule: Rule, setup: Setup) -> Iterator[str]:

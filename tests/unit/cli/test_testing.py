@@ -54,7 +54,7 @@ def test_what_passes_is_counted(suite: Path) -> None:
     result = run(suite.parent)
     assert result.output.splitlines() == [
         "2 tests passed",
-        "shown: 1 of 1 rule, 0 of 2 guardrails that they set",
+        "2 of 2 guardrails that the rules set never object in a test",
     ]
     assert result.exit_code == 0
 
@@ -93,6 +93,14 @@ def test_what_is_not_shown_is_named(suite: Path) -> None:
     assert f"{suite.parent}/web.yml:4: in no test cooldown objects to web-down" in result.output
     assert result.exit_code == 0
     assert run(suite, "--fail-uncovered").exit_code == 1
+
+
+def test_a_rule_file_without_tests_is_named(suite: Path) -> None:
+    (suite.parent / "more.yml").write_text("groups: []\n")
+    result = run(suite.parent, "--coverage")
+    assert f"{suite.parent}/more.yml: no file of tests is about these rules" in result.output
+    assert "1 rule file without any tests" in result.output
+    assert "more.yml" not in run(suite, "--coverage").output
 
 
 def test_a_failed_test_shows_nothing(suite: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from remediator.engine.face import DeskError
 from remediator.model.run import Approval, Run
 from remediator.model.service import TargetKind
+from remediator.model.text import did_you_mean
 from remediator.model.words import ApprovalStatus
 from remediator.world.base import EngineRefused, EngineTimeout, Sample
 from remediator.world.simulated import Program, fingerprint
@@ -123,7 +124,7 @@ def _docker(stage: Stage, how: Docker) -> None:
 
 def _command(stage: Stage, name: str, program: ProgramEntry) -> None:
     if name not in stage.commands.specs:
-        raise CannotError(f"there is no command {name}")
+        raise CannotError(f"there is no command {name}{did_you_mean(name, stage.commands.specs)}")
     seconds = FOREVER if program.hangs else program.takes.total_seconds()
     stage.commands.programs[name] = Program(
         exit_code=program.exit_code,
@@ -135,7 +136,7 @@ def _command(stage: Stage, name: str, program: ProgramEntry) -> None:
 
 def _containers(stage: Stage, service: str, happening: Happening) -> None:
     if service not in stage.setup.services:
-        raise CannotError(f"there is no service {service}")
+        raise CannotError(f"there is no service {service}{did_you_mean(service, stage.setup.services)}")
     target = stage.setup.services[service].target
     if target.kind is TargetKind.SWARM_SERVICE:
         _swarm(stage, service, target.name, happening)

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from remediator.checks.command import CommandLook
 from remediator.checks.containers import ContainersLook
+from remediator.checks.deploys import ChangesLook
+from remediator.checks.events import EventsLook
 from remediator.checks.health import HealthLook
 from remediator.checks.logs import LogsLook
+from remediator.checks.stats import StatsLook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,5 +23,13 @@ __all__ = ["registry"]
 
 def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Check]:
     """Every check by its name; `commands` are the named commands of the configuration."""
-    looks: tuple[Check, ...] = (ContainersLook(), LogsLook(), HealthLook(), CommandLook(commands))
+    looks: tuple[Check, ...] = (
+        ContainersLook(),
+        LogsLook(),
+        HealthLook(),
+        StatsLook(),
+        EventsLook(),
+        ChangesLook(),
+        CommandLook(commands),
+    )
     return {look.name: look for look in looks}

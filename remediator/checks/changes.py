@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from remediator.model.service import TargetKind
 from remediator.model.world import ObjectChange, TargetError, WorldError
 from remediator.world.clocks import ahead
-from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
+from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, SWARM_SERVICE_NAME
 from remediator.world.targets import is_one_off
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _of_containers(
         previous = before.get(event.object_id, "")
         if event.action in HANDS or event.action in ("start", "die"):
             before[event.object_id] = event.action
-        concerned = event.object_id in ids or event.object_id in known or _belongs(target, event)
+        concerned = event.object_id in ids or event.object_id in known or belongs(target, event)
         if concerned and event.at >= since and _shows_a_hand(event, previous, known.get(event.object_id)):
             yield _told(event)
     for container in known.values():
@@ -165,8 +165,8 @@ def _on_purpose(container: Container) -> bool:
     return container.restart_policy in ("always", "unless-stopped") or container.exit_code in ASKED_TO_END
 
 
-def _belongs(target: Target, event: EngineEvent) -> bool:
-    """Whether the object of an event was, by its labels or name, one of the target's containers."""
+def belongs(target: Target, event: EngineEvent) -> bool:
+    """Whether the object of an event was, by its labels or name, the target or one of its containers."""
     labels = event.attributes
     match target.kind:
         case TargetKind.COMPOSE_SERVICE:
@@ -180,7 +180,9 @@ def _belongs(target: Target, event: EngineEvent) -> bool:
         case TargetKind.LABEL:
             key, _, value = target.name.partition("=")
             return labels.get(key) == value
-        case _:
+        case TargetKind.SWARM_SERVICE:
+            return target.name == (event.name if event.kind == "service" else labels.get(SWARM_SERVICE_NAME))
+        case TargetKind.NONE:
             return False
 
 

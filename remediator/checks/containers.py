@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from remediator.checks.base import Look
+from remediator.checks.texts import table
 from remediator.model.params import Params
 from remediator.model.service import TargetKind
 from remediator.model.text import counted, harmless
@@ -32,7 +33,7 @@ class ContainersLook(Look[Params]):
     async def see(self, service: Service, params: Params, world: World) -> Finding:
         """Well is: all run, and none is unhealthy."""
         containers = await seen_containers(service, world)
-        summary, text = _summary(containers), _table(containers)
+        summary, text = _summary(containers), table(_HEAD, map(_row, containers))
         ok = all(c.status == "running" and c.health != "unhealthy" for c in containers)
         facts: dict[str, Json] = {"containers": [_facts(c) for c in containers]}
         if service.target.kind is TargetKind.SWARM_SERVICE:
@@ -60,14 +61,6 @@ def _summary(containers: Sequence[Container]) -> str:
     counts = Counter(state(container) for container in containers)
     listed = ", ".join(f"{count} {what}" if len(containers) > 1 else what for what, count in counts.items())
     return f"{counted(len(containers), 'container')}: {listed}"
-
-
-def _table(containers: Sequence[Container]) -> str:
-    rows = [_HEAD, *(_row(container) for container in containers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def _row(c: Container) -> tuple[str, ...]:

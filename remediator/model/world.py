@@ -28,6 +28,23 @@ class Container:
     restart_policy: str
     stop_timeout: int
     """Seconds between SIGTERM and SIGKILL."""
+    image_id: str = ""
+    """The hash of the image that it was made of; the name may stand for another one by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a container uses, as the engine counts it at one moment. None is what it does not count."""
+
+    at: datetime
+    cpu_seconds: float
+    """Since its start, of all CPUs together."""
+    memory: int | None
+    """Bytes, without the cache that is given back when memory is short."""
+    memory_limit: int | None
+    """Bytes; of a container without a limit the machine's memory."""
+    pids: int | None
+    pids_limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

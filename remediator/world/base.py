@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from remediator.model.command import CommandSpec
     from remediator.model.service import Target
     from remediator.model.words import Json
-    from remediator.model.world import Container, SwarmService
+    from remediator.model.world import Container, SwarmService, Usage
 
 ENABLE_LABEL = "remediator.enable"
 """With the value `true` on a container or Swarm service it may be acted on without a catalogue entry."""
@@ -92,6 +92,9 @@ class Engine(Protocol):
 
     async def logs(self, container_id: str, tail: int) -> str:
         """The last `tail` lines, both streams, with the engine's time stamps; long output is cut."""
+
+    async def usage(self, container_id: str) -> Usage | None:
+        """What a container uses now; None if it does not run, or there is none."""
 
     async def history(self, since: datetime) -> History:
         """What happened to containers and Swarm services since then."""

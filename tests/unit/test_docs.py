@@ -30,6 +30,16 @@ def test_every_guardrail_is_told_of() -> None:
     assert [row for row in rows if row != "guardrail"] == list(STAGES)
 
 
-@pytest.mark.parametrize("name", [*actions({}), *checks({}), *IncidentType])
-def test_every_action_check_and_incident_type_is_told_of(name: str) -> None:
+@pytest.mark.parametrize("name", [*actions({}), *IncidentType])
+def test_every_action_and_incident_type_is_told_of(name: str) -> None:
     assert f"`{name}`" in (REFERENCE / "rules.md").read_text()
+
+
+def test_every_check_is_told_of_with_all_its_parameters_and_an_example() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (REFERENCE / "checks.md").read_text(), re.MULTILINE))
+    assert list(rows) == list(checks({}))
+    for name, look in checks({}).items():
+        told, _, example = rows[name].rsplit(" | ", 2)
+        for param, field in look.params.model_fields.items():
+            assert f"`{field.alias or param}`" in told, name
+        assert name in example, name

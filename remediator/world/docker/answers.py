@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.alias_generators import to_pascal
 
 from remediator.model.alert import Instant
-from remediator.model.world import Container, SwarmService, WorldError
+from remediator.model.world import Container, SwarmService, Usage, WorldError
 from remediator.world.base import EngineEvent
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ DEFAULT_MONITOR = timedelta(seconds=5)
 
 _BEFORE_ANY_ENGINE = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
+_NO_LIMIT = 2**62
+"""From here on a limit is the kernel's way to say that there is none."""
 
 
 def _parsed(value: object) -> object:
@@ -86,6 +88,7 @@ class _HostConfig(_Told):
 class _Inspected(_Told):
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
     name: str
+    image: str = ""
     created: Moment
     restart_count: int = 0
     state: _State
@@ -106,6 +109,7 @@ def container_of(told: Json) -> Container:
         id=seen.id,
         name=seen.name.removeprefix("/"),
         image=seen.config.image,
+        image_id=seen.image,
         labels=seen.config.labels or {},
         running=state.running,
         status=state.status,
@@ -124,6 +128,63 @@ def container_of(told: Json) -> Container:
 def has_tty(told: Json) -> bool:
     """True if the container writes to a terminal: its logs are then not split into two streams."""
     return _read(_Inspected, told, "a container").config.tty
+
+
+class _Counted(BaseModel):
+    """Part of the counts, which the engine names in another style."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class _CpuUsage(_Counted):
+    total_usage: int
+
+
+class _CpuStats(_Counted):
+    cpu_usage: _CpuUsage
+
+
+class _MemoryStats(_Counted):
+    usage: int | None = None
+    limit: int | None = None
+    stats: dict[str, int] | None = None
+
+
+class _PidsStats(_Counted):
+    current: int | None = None
+    limit: int | None = None
+
+
+class _Stats(_Counted):
+    read: Moment
+    cpu_stats: _CpuStats
+    memory_stats: _MemoryStats = _MemoryStats()
+    pids_stats: _PidsStats = _PidsStats()
+
+
+def usage_of(told: Json) -> Usage | None:
+    """What a container uses, from its counts; None if it does not run. Raises WorldError."""
+    seen = _read(_Stats, told, "the counts of a container")
+    if _if_ever(seen.read) is None:
+        return None
+    memory, pids = seen.memory_stats, seen.pids_stats
+    return Usage(
+        at=seen.read,
+        cpu_seconds=seen.cpu_stats.cpu_usage.total_usage / _SECOND,
+        memory=None if memory.usage is None else max(memory.usage - _cache(memory.stats or {}), 0),
+        memory_limit=_if_limited(memory.limit),
+        pids=pids.current,
+        pids_limit=_if_limited(pids.limit),
+    )
+
+
+def _cache(stats: dict[str, int]) -> int:
+    """As `docker stats` reckons it, for control groups of version 1, and 2."""
+    return stats.get("total_inactive_file", stats.get("inactive_file", 0))
+
+
+def _if_limited(limit: int | None) -> int | None:
+    return limit if limit is not None and 0 < limit < _NO_LIMIT else None
 
 
 class _Listed(_Told):
@@ -335,7 +396,7 @@ def at_nanoseconds(nanoseconds: int) -> datetime:
     return _BEFORE_ANY_ENGINE + timedelta(microseconds=nanoseconds // 1000)
 
 
-M = TypeVar("M", bound=_Told)
+M = TypeVar("M", bound=BaseModel)
 
 
 def _read(model: type[M], told: object, what: str) -> M:

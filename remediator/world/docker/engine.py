@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.service import Target
-    from remediator.model.world import Container, SwarmService
+    from remediator.model.world import Container, SwarmService, Usage
     from remediator.world.base import EngineInfo, History
     from remediator.world.docker.api import Call
 
@@ -92,6 +92,12 @@ class DockerEngine:
     async def logs(self, container_id: str, tail: int) -> str:
         """See `Engine.logs`. What looks like a secret is taken out."""
         return await self._read(lambda call: questions.logs(call, container_id, tail))
+
+    async def usage(self, container_id: str) -> Usage | None:
+        """See `Engine.usage`. Engines before Docker 20.10 take a second or two to answer."""
+        if not container_id:
+            return None
+        return await self._read(lambda call: questions.usage(call, container_id))
 
     async def history(self, since: datetime) -> History:
         """See `Engine.history`."""

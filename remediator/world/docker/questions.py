@@ -28,7 +28,7 @@ from remediator.world.output import CutBuffer, redact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from remediator.model.world import Container, SwarmService
+    from remediator.model.world import Container, SwarmService, Usage
     from remediator.world.docker.api import Call
 
 LOG_BYTES = 262_144
@@ -86,6 +86,12 @@ def logs(call: Call, container_id: str, tail: int) -> str:
     take = kept.add if answers.has_tty(told) else Frames(kept.add).add
     call.stream(f"{path}/logs", take, stdout="1", stderr="1", timestamps="1", tail=str(max(tail, 0)))
     return redact(kept.text())
+
+
+def usage(call: Call, container_id: str) -> Usage | None:
+    """See `Engine.usage`."""
+    told = call.get(f"/containers/{quoted(container_id)}/stats", stream="0", **{"one-shot": "1"})
+    return None if told is None else answers.usage_of(told)
 
 
 def restart(call: Call, container_id: str, stop_timeout: int) -> None:

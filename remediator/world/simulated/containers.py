@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from remediator.model.service import TargetKind
-from remediator.model.world import Container
+from remediator.model.world import Container, Usage
 from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
-from remediator.world.simulated.happenings import Happenings
+from remediator.world.simulated.happenings import LONG_AGO, Happenings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from remediator.clock import Clock
     from remediator.model.service import Target
+
+
+NEXT_TO_NOTHING = Usage(
+    at=LONG_AGO, cpu_seconds=0.0, memory=10 << 20, memory_limit=1 << 30, pids=1, pids_limit=None
+)
 
 
 @dataclass(kw_only=True)
@@ -33,10 +39,21 @@ class Box:
     incurable: bool = False
     """A restart does not help."""
     log: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    """What it uses, save its CPUs; None: next to nothing."""
+    cpus: float = 0.0
+    """How many CPUs it keeps busy."""
 
     def shown(self, now: datetime) -> Container:
         """As the engine tells of it."""
         return replace(self.seen, health=self._health(now))
+
+    def used(self, now: datetime) -> Usage | None:
+        """What it uses; None if it does not run."""
+        if not self.seen.running or self.seen.started_at is None:
+            return None
+        runs = (now - self.seen.started_at).total_seconds()
+        return replace(self.usage or NEXT_TO_NOTHING, at=now, cpu_seconds=self.cpus * runs)
 
     def stopping(self, stop_timeout: int) -> float:
         """Seconds that a stop would take."""
@@ -92,6 +109,7 @@ class Containers(Happenings):
                 restart_count=0,
                 restart_policy=restart_policy,
                 stop_timeout=stop_timeout,
+                image_id=image_id_of(image),
             ),
             health_check=health_check,
             becomes_healthy_after=becomes_healthy_after,
@@ -180,7 +198,10 @@ class Containers(Happenings):
         self._stop(old, self.now())
         self.remove_by_hand(name)
         id_ = self.new_id(name)
-        seen = replace(old.seen, id=id_, image=image, created_at=self.now(), finished_at=None)
+        image_id = image_id_of(image)
+        seen = replace(
+            old.seen, id=id_, image=image, image_id=image_id, created_at=self.now(), finished_at=None
+        )
         box = self.boxes[id_] = replace(old, seen=seen, broken=False, incurable=False, log=[])
         self._told(box, "create", self.now())
         self._start(box, self.now())
@@ -225,6 +246,11 @@ class Containers(Happenings):
     def _told(self, box: Box, action: str, at: datetime, **attributes: str) -> None:
         attributes = {**box.seen.labels, "name": box.seen.name, "image": box.seen.image, **attributes}
         self.tell("container", action, box.seen.id, at, attributes)
+
+
+def image_id_of(image: str) -> str:
+    """An id such as an engine gives an image of this name."""
+    return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def matches(target: Target, container: Container) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.service import Target
-    from remediator.model.world import Container, SwarmService
+    from remediator.model.world import Container, SwarmService, Usage
 
 T = TypeVar("T")
 
@@ -101,6 +101,15 @@ class SimulatedEngine(Containers, Swarm):
             return "\n".join(self.boxes[container_id].log[-tail:])
 
         return await self._asked("logs", read)
+
+    async def usage(self, container_id: str) -> Usage | None:
+        """What a container was said to use."""
+
+        def read(at: datetime) -> Usage | None:
+            box = self.boxes.get(container_id)
+            return box.used(at) if box is not None else None
+
+        return await self._asked("usage", read)
 
     async def history(self, since: datetime) -> History:
         """Everything that happened since then and is not forgotten."""

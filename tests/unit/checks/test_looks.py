@@ -180,7 +180,7 @@ def test_a_rule_is_told_of_a_command_that_does_not_exist() -> None:
 # Whatever goes wrong.
 
 
-@pytest.mark.parametrize("check", ["containers", "logs", "health"])
+@pytest.mark.parametrize("check", [name for name, look in LOOKS.items() if look.needs_containers])
 async def test_what_cannot_be_read_is_a_finding(world: SimulatedWorld, check: str) -> None:
     world.docker.add_container("web")
     assert (await look(world, check, uncatalogued(WEB))).ok is None

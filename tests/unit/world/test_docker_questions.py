@@ -141,6 +141,16 @@ async def test_logs_are_taken_out_of_their_frames(stub: Stub, engine: DockerEngi
     assert request.query == {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": "100"}
 
 
+async def test_usage_is_asked_for_once_and_at_once(stub: Stub, engine: DockerEngine) -> None:
+    counts = {"read": "2026-03-01T12:00:00Z", "cpu_stats": {"cpu_usage": {"total_usage": 5}}}
+    stub.on(f"GET /containers/{ID}/stats", told(counts))
+    assert await engine.usage(ID) is not None
+    (request,) = stub.asked(f"/containers/{ID}/stats")
+    assert request.query == {"stream": "0", "one-shot": "1"}
+    assert await engine.usage(OTHER) is None, "there is none"
+    assert await engine.usage("") is None
+
+
 async def test_logs_of_a_terminal_are_not_framed(stub: Stub, engine: DockerEngine) -> None:
     stub.on(f"GET /containers/{ID}/json", told(inspected(config={"Tty": True})))
     stub.on(f"GET /containers/{ID}/logs", raw(b"hello\r\n"))

@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from remediator.model.command import CommandInputError, CommandParams, objection
+from remediator.model.command import CommandInputError, CommandParams, objection, passed_on
 from remediator.model.params import read_params
 from remediator.model.plan import OperationSpec, PlanSpec, canonical
 from remediator.model.words import Reason
@@ -112,7 +112,7 @@ class Command:
         undo = self._commands.get(spec.undo) if spec is not None and spec.undo is not None else None
         if spec is None or undo is None or not operations:
             return None
-        back = CommandParams(name=undo.name, args=_values(spec, undo, wanted.args))
+        back = CommandParams(name=undo.name, args=passed_on(spec.params, undo.params, wanted.args))
         return _plan(str(operations[0].before["service"]), back, self._commands)
 
 
@@ -176,7 +176,7 @@ async def _ask(spec: CommandSpec, operation: Operation, world: World) -> ProbeRe
     if probe is None:
         return Unknown(result={"error": f"the probe {spec.probe} is not in the configuration"})
     try:
-        argv = probe.fill(_values(spec, probe, operation.before["args"]))
+        argv = probe.fill(passed_on(spec.params, probe.params, operation.before["args"]))
         done = await world.commands.run(probe, argv)
     except (CommandInputError, CommandNotStarted) as error:
         return Unknown(result={"error": f"probe {probe.name}: {error}"})
@@ -184,12 +184,6 @@ async def _ask(spec: CommandSpec, operation: Operation, world: World) -> ProbeRe
     if done.timed_out or done.exit_code not in (0, 1):
         return Unknown(result={"error": f"the probe {probe.name} could not tell", **told})
     return Applied(result=told) if done.exit_code == 0 else NotApplied(result=told)
-
-
-def _values(spec: CommandSpec, other: CommandSpec, args: Mapping[str, str]) -> dict[str, str]:
-    """The command's values for the parameters that another one shares with it."""
-    values = {name: args.get(name, spec.params[name].default) for name in other.params if name in spec.params}
-    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _told(done: CommandResult) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, model_validator
 
 from remediator.config.fields import FilePath, Listen, ListenText
+from remediator.config.requests import RequestEntry, requests_of
 from remediator.config.sections import (
     DEFAULTS,
     AccessEntry,
@@ -23,6 +24,7 @@ from remediator.config.sections import (
 from remediator.decide.policy import Policy
 from remediator.model.command import CommandSpec, reference_problems
 from remediator.model.duration import Duration
+from remediator.model.request import RequestSpec
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Mode, Severity
 from remediator.reading.fields import Name, Positive, Text
@@ -203,6 +205,9 @@ class Config(Strict):
     commands: Annotated[dict[str, CommandSpec], ReadAs(dict[Name, CommandEntry], _commands)] = Field(
         default_factory=dict, description="Named commands, for rules and triage."
     )
+    requests: Annotated[dict[str, RequestSpec], ReadAs(dict[Name, RequestEntry], requests_of)] = Field(
+        default_factory=dict, description="Named HTTP requests, for rules and triage."
+    )
     tokens: TokensEntry = Field(default_factory=TokensEntry, description="Who may call.")
     channels: dict[Name, ChannelEntry] = Field(
         default_factory=dict, description="Where messages to people go, by name."
@@ -265,6 +270,7 @@ class Config(Strict):
         held: list[SecretStr | None] = [
             *(entry.token for entry in (*self.tokens.ingest, *self.tokens.operators)),
             *(secret for server in servers for secret in (server.token, server.password)),
+            *(secret for request in self.requests.values() for secret in request.conceal),
         ]
         for channel in self.channels.values():
             held += [channel.webhook.address, channel.webhook.secret]
@@ -273,8 +279,8 @@ class Config(Strict):
 
 RELOADABLE = frozenset(
     {"channels", "commands", "drain", "guardrails", "lost_after", "mode", "pause_file", "receiver"}
-    | {"reconcile_interval", "rules", "services", "severities", "tokens", "triage_timeout", "verify_interval"}
-    | {"watch", "watch_interval"}
+    | {"reconcile_interval", "requests", "rules", "services", "severities", "tokens", "triage_timeout"}
+    | {"verify_interval", "watch", "watch_interval"}
 )
 """Keys that a reload may change; every other one needs a restart."""
 

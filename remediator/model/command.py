@@ -38,6 +38,8 @@ class ParamSpec:
     """The choices of an enum."""
     default: str | int | None = None
     """None: the value must be given."""
+    dashes: bool = False
+    """Whether a value may begin with `-`: where it could be taken for an option, it may not."""
 
     def __post_init__(self) -> None:
         if (self.type == "enum") != bool(self.values):
@@ -53,7 +55,7 @@ class ParamSpec:
             self.text("default", self.default)
 
     def text(self, name: str, value: object) -> str:
-        """`value` as it will stand in the argv; CommandInputError if it does not fit."""
+        """`value` as it will stand there; CommandInputError if it does not fit."""
         if self.type == "int":
             if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,18}", str(value), re.ASCII):
                 raise CommandInputError(f"{name}: {value!r} is not a whole number")
@@ -62,7 +64,7 @@ class ParamSpec:
         text = str(value)
         if not text or len(text) > MAX_VALUE_CHARS:
             raise CommandInputError(f"{name}: needs 1 to {MAX_VALUE_CHARS} characters, has {len(text)}")
-        if text.startswith("-"):
+        if text.startswith("-") and not self.dashes:
             raise CommandInputError(f"{name}: {text!r} begins with `-` and could be taken for an option")
         if "\0" in text:
             raise CommandInputError(f"{name}: holds a NUL character")
@@ -143,6 +145,14 @@ def objection(commands: Mapping[str, CommandSpec], name: str, values: Mapping[st
     except CommandInputError as error:
         return str(error)
     return None
+
+
+def passed_on(
+    params: Mapping[str, ParamSpec], other: Mapping[str, ParamSpec], given: Mapping[str, str]
+) -> dict[str, str]:
+    """The values of `params`, given or by default, for those that `other` has by the same name."""
+    values = {name: given.get(name, params[name].default) for name in other if name in params}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def reference_problems(commands: Mapping[str, CommandSpec]) -> Iterator[tuple[str, str, str]]:

@@ -15,19 +15,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from remediator import logging
-from remediator.actions import registry as actions_of
+from remediator.assembly import assemble
 from remediator.channels.webhook import WebhookChannel
-from remediator.checks import registry as checks_of
 from remediator.clock import SystemClock
 from remediator.config import Config, load_config, restart_needed
 from remediator.engine.engine import Engine
 from remediator.engine.reloading import SIGNAL, WATCH
-from remediator.engine.setup import Setup
 from remediator.engine.watching import OnDisk, Watcher
 from remediator.metrics import Metrics
 from remediator.reading.files import undisturbed
 from remediator.reading.problems import InputError
-from remediator.rules.load import load_rules
 from remediator.store import Store, StoreError
 from remediator.web.app import make_app, start_site, stop_site
 from remediator.web.auth import Caller, Tokens
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
     from remediator.channels.base import Channel
     from remediator.clock import Clock
     from remediator.config.sections import AccessEntry, ChannelEntry, EngineEntry
+    from remediator.engine.setup import Setup
 
 log = structlog.get_logger(__name__)
 
@@ -191,21 +189,7 @@ class Daemon:
 
     def _setup(self, config: Config, content: str) -> Setup:
         channels = self._channels_of(config)
-        actions, checks = actions_of(config.commands), checks_of(config.commands)
-        setup = Setup(
-            rules=load_rules(config.rules, services=config.services, actions=actions, checks=checks),
-            policy=config.policy,
-            services=config.services,
-            actions=actions,
-            checks=checks,
-            channels={name: channel for name, (_, channel) in channels.items()},
-            receiver=config.receiver,
-            pause_file=config.pause_file,
-            reconcile_interval=config.reconcile_interval,
-            lost_after=config.lost_after,
-            verify_interval=config.verify_interval,
-            triage_timeout=config.triage_timeout,
-        )
+        setup = assemble(config, channels={name: channel for name, (_, channel) in channels.items()})
         self._read = config, channels, content
         return setup
 

@@ -1,21 +1,16 @@
-"""Virtual time: the event loop's own, which jumps to the next thing that is due (looptime)."""
+"""The clock of everything in a house."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from remediator.rehearse.time import VirtualClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-class LoopClock:
-    """The clock of everything in a house; at noon when the loop's time is 0."""
+class LoopClock(VirtualClock):
+    """The event loop's own time; it is noon when that is 0."""
 
-    def now(self) -> datetime:
-        return NOON + timedelta(microseconds=round(self.monotonic() * 1_000_000))
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    def __init__(self) -> None:
+        super().__init__(NOON)

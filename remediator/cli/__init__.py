@@ -18,6 +18,7 @@ COMMANDS = {
     "schema": "remediator.cli.schema:schema",
     "test": "remediator.cli.test:test",
     "backtest": "remediator.cli.backtest:backtest",
+    "replay": "remediator.cli.replay:replay",
     "explain": "remediator.cli.explain:explain",
     "status": "remediator.cli.control:status",
     "incidents": "remediator.cli.incidents:incidents",

@@ -128,7 +128,7 @@ class PastStage:
         for change in told:
             self.alertmanager.follow(change)
         for begin in range(0, len(told), AT_ONCE):
-            await self._engine.desk.receive(_body(told[begin : begin + AT_ONCE]), SOURCE)
+            await self._engine.desk.receive(body_of(told[begin : begin + AT_ONCE]), SOURCE)
 
     def _is_heard(self, change: Change) -> bool:
         if not change.firing:
@@ -185,7 +185,7 @@ def _end(mark: str, episode: SeenAlert, now: datetime) -> Change:
     return Change(now, False, mark, episode.labels, episode.starts_at)
 
 
-def _body(changes: Sequence[Change]) -> bytes:
+def body_of(changes: Sequence[Change]) -> bytes:
     """What Alertmanager would have posted."""
     alerts = [
         {

@@ -1,0 +1,358 @@
+"""Lives through the daemon's own past again with candidate rules, and tells run by run what would differ."""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from remediator.decide.asking import RefusalError
+from remediator.engine.engine import Engine
+from remediator.engine.face import DeskError
+from remediator.engine.notification import read_notification
+from remediator.history.assumptions import CHANGES, HEALTH, RESOLVED_AFTER, Assumptions
+from remediator.history.changes import Change
+from remediator.history.record import NEAR, Moment, Record, Said, read_record, with_known
+from remediator.history.recorded import RecordedAction, RecordedAlertmanager, RecordedEngine
+from remediator.history.stage import MARGIN, RARELY, PassingStore, body_of
+from remediator.history.trails import Trails
+from remediator.history.world import PastCommands
+from remediator.metrics import Metrics
+from remediator.model.alert import Episode
+from remediator.model.run import Approval, Run
+from remediator.model.words import ApprovalStatus
+from remediator.rehearse.time import VirtualClock, run
+from remediator.store.journal import Journal
+from remediator.world.base import World
+from remediator.world.simulated import SimulatedPrometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from remediator.engine.setup import Setup
+    from remediator.history.trails import Trail
+    from remediator.model.command import CommandSpec
+    from remediator.model.event import Event
+    from remediator.model.words import Json
+    from remediator.store import Notification
+
+SOURCE = "replay"
+MOMENT = 0.001
+"""Seconds that what has arrived is given to be taken in, before what comes next."""
+AFTERWARDS = timedelta(hours=1)
+"""How long after the last entry of the record its runs are followed."""
+
+
+class Difference(StrEnum):
+    """How a run and its replay compare."""
+
+    SAME = "same"
+    OTHER_RULE = "other rule"
+    OTHER_ACTION = "other action"
+    OTHER_OUTCOME = "other outcome"
+    NOT_ACTED = "held instead of acted"
+    ACTED = "acted instead of held"
+    NO_RUN = "no run"
+    NEW_RUN = "new run"
+
+
+class Compared(NamedTuple):
+    """One line of the result."""
+
+    some: Trail
+    """The run of the record; if there is none, that of the replay."""
+    then: Trail | None
+    now: Trail | None
+    difference: Difference
+
+    @property
+    def depends(self) -> list[str]:
+        """The facts that nobody knows and that the replay rested on."""
+        return sorted(self.now.missing) if self.now is not None else []
+
+    def told(self) -> dict[str, Json]:
+        """As JSON."""
+        return {
+            "difference": self.difference.value,
+            "service": self.some.service,
+            "begun": self.some.begun.isoformat(),
+            "then": self.then and _told(self.then),
+            "now": self.now and _told(self.now),
+            "depends_on": self.depends,
+        }
+
+
+@dataclass(kw_only=True)
+class Replay:
+    """One replay of a store."""
+
+    setup: Setup
+    """The candidate."""
+    commands: Mapping[str, CommandSpec]
+    assumed: Assumptions
+    store: str
+    """Path of the database whose past it is; it is only read."""
+    since: datetime | None = None
+    """Runs from before are lived through, too, and not told of."""
+    progress: Callable[[datetime], None] = lambda _: None
+    record: Record = field(init=False, default_factory=Record)
+    trails: Trails = field(init=False, default_factory=Trails)
+
+    def go(self) -> list[Compared]:
+        """Live through all of it. StoreError if the store cannot be read."""
+        stays = {
+            (matched.rule.name, number): step.verify.stays
+            for matched in self.setup.rules
+            for number, step in enumerate(matched.rule.steps)
+        }
+        with Journal(self.store) as journal, tempfile.TemporaryDirectory(prefix="remediator-") as folder:
+            self.record = read_record(journal, stays)
+            begin, end = self.record.begin, self.record.end
+            if begin is not None and end is not None:
+                run(lambda: self._live(journal, Path(folder), begin, end))
+        found = compare(self.record.trails, self.trails)
+        return [line for line in found if self.since is None or line.some.begun >= self.since]
+
+    async def _live(self, journal: Journal, folder: Path, begin: datetime, end: datetime) -> None:
+        clock = VirtualClock(begin)
+        stage = _Stage(self, clock, folder)
+        await stage.begin()
+        try:
+            for at, what in _in_order(journal.notifications(), self.record.moments):
+                await stage.until(at)
+                await stage.live(what)
+                self.progress(at)
+            await stage.until(end + AFTERWARDS)
+        finally:
+            await stage.end()
+
+
+def _in_order(
+    notifications: Iterator[Notification], moments: Sequence[Moment]
+) -> Iterator[tuple[datetime, Notification | Episode | Said]]:
+    """What arrived and what was found out or done, by time; what arrived first."""
+    arrived = ((n.received_at, n) for n in notifications)
+    yield from heapq.merge(arrived, ((m.at, m.what) for m in moments), key=itemgetter(0))
+
+
+class _Stage:
+    """The engine with the candidate rules, in the world of the record."""
+
+    def __init__(self, replay: Replay, clock: VirtualClock, folder: Path) -> None:
+        self._record, self._assumed = replay.record, replay.assumed
+        self._clock = clock
+        self._trails = replay.trails
+        self._pending: dict[int, Approval] = {}
+        services = with_known(replay.setup.services, self._record)
+        policy = replace(replay.setup.policy, channels=())
+        setup = replace(
+            replay.setup,
+            policy=policy,
+            services=services,
+            actions={
+                name: RecordedAction(action, self._record, self._assumed, self._missing)
+                for name, action in replay.setup.actions.items()
+            },
+            channels={},
+            receiver=None,
+            pause_file=None,
+            reconcile_interval=RARELY,
+        )
+        self._setup = setup
+        rules = [matched.rule for matched in setup.rules]
+        kept = max((policy.horizon(rule.guards) for rule in rules), default=MARGIN) + MARGIN
+        self._alertmanager = RecordedAlertmanager(clock, self._record)
+        engines: dict[str, RecordedEngine] = {}
+        for service in services.values():
+            name = service.target.engine
+            if name not in engines:
+                some = [other for other in services.values() if other.target.engine == name]
+                engines[name] = RecordedEngine(clock, self._assumed, kept, self._record, some)
+            engines[name].add(service)
+        self._store = PassingStore.open(str(folder / "store.db"), clock, threads=False)
+        self._engine = Engine(
+            store=self._store,
+            world=World(
+                engines=engines,
+                alerts=self._alertmanager if self._record.api else None,
+                prometheus=SimulatedPrometheus(clock),
+                commands=PastCommands(replay.commands, self._assumed),
+                clock=clock,
+                own_container_id=None,
+            ),
+            clock=clock,
+            metrics=Metrics("replay"),
+            setup=setup,
+            load=lambda: setup,
+        )
+
+    async def begin(self) -> None:
+        self._store.on_commit(self._trails.observe)
+        self._store.on_commit(self._note)
+        await self._engine.start()
+
+    async def end(self) -> None:
+        await self._engine.stop(0)
+        await self._store.close()
+
+    async def until(self, moment: datetime) -> None:
+        """Let time pass."""
+        await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
+
+    async def live(self, what: Notification | Episode | Said) -> None:
+        """Let one entry of the record happen again."""
+        if isinstance(what, Said):
+            try:
+                await self._say(what)
+            except (DeskError, RefusalError):
+                return  # with these rules there is nothing to say it to
+            return
+        if isinstance(what, Episode):
+            await self._know(what)
+        else:
+            for alert in read_notification(what.body).alerts:
+                change = Change(
+                    what.received_at, alert.firing, alert.fingerprint, alert.labels, alert.starts_at
+                )
+                self._alertmanager.follow(change)
+            await self._engine.desk.receive(what.body, SOURCE)
+        await self._clock.sleep(MOMENT)
+
+    async def _know(self, episode: Episode) -> None:
+        """An episode began or ended; if no notification told, Alertmanager's API did."""
+        at = self._clock.now()
+        change = Change(at, episode.firing, episode.fingerprint, episode.labels, episode.starts_at)
+        self._alertmanager.follow(change)
+        if (episode.fingerprint in self._engine.core.alarms.firing()) != episode.firing:
+            await self._engine.desk.receive(body_of([change]), SOURCE)
+
+    async def _say(self, said: Said) -> None:
+        desk, actor, why = self._engine.desk, said.actor, said.why
+        match said.what:
+            case "pause":
+                await desk.pause(actor, why)
+            case "resume":
+                await desk.resume(actor, why)
+            case "start" if said.run is not None:
+                await desk.start_run(said.run.rule, said.run.service, actor, why)
+            case "granted" | "denied" if said.run is not None:
+                for approval in self._asked_about(said.run):
+                    if said.what == "granted":
+                        await desk.approve(approval.id, actor, why)
+                    else:
+                        await desk.deny(approval.id, actor, why)
+            case "cancel" | "settle" if said.run is not None:
+                for trail in self._like(said.run):
+                    if said.what == "cancel":
+                        await desk.cancel(trail.id, actor, why)
+                    else:
+                        await desk.settle(trail.id, said.applied, actor, why)
+
+    def _like(self, then: Run) -> list[Trail]:
+        """The unfinished run that stands where the one of the record did."""
+        there = self._trails.unfinished.get(then.service, [])
+        return [trail for trail in there if trail.rule == then.rule][:1] or list(there[:1])
+
+    def _asked_about(self, then: Run) -> list[Approval]:
+        numbers = {trail.id for trail in self._like(then)}
+        return [approval for approval in self._pending.values() if approval.run_id in numbers]
+
+    def _missing(self, service: str, fact: str) -> None:
+        if fact not in self._assumed.made:
+            for trail in self._trails.unfinished.get(service, []):
+                trail.missing.add(fact)
+
+    def _note(self, events: Sequence[Event]) -> None:
+        """What the record must tell of, and does not."""
+        for event in events:
+            for entity in event.puts:
+                if isinstance(entity, Approval):
+                    if entity.status is ApprovalStatus.PENDING:
+                        self._pending[entity.id] = entity
+                    else:
+                        self._pending.pop(entity.id, None)
+            asked = next((entity for entity in event.puts if isinstance(entity, Run)), None)
+            if asked is None:
+                continue
+            rule = self._setup.rules.find(asked.rule)
+            if (
+                "facts" in event.data
+                and rule is not None
+                and self._setup.policy.hands_off(rule.guards) > timedelta(0)
+                and not self._record.has_facts(asked.service, event.at)
+            ):
+                self._missing(asked.service, CHANGES)
+            if event.kind == "run.verifying":
+                self._verifying(asked, event.at)
+
+    def _verifying(self, asked: Run, now: datetime) -> None:
+        """Whether the same act was verified then; else nobody knows what it would have brought about."""
+        trail = self._trails.runs[asked.id]
+        action = trail.acts[-1][1] if trail.acts else ""
+        begun = self._record.verified.get((asked.service, action), ())
+        if not any(abs(at - now) <= NEAR for at in begun):
+            for fact in (RESOLVED_AFTER, HEALTH):
+                self._missing(asked.service, fact)
+
+
+def compare(then: Trails, now: Trails) -> list[Compared]:
+    """Each run with its replay, in the order of time."""
+    left = sorted(now.runs.values(), key=lambda trail: trail.begun)
+    found: list[Compared] = []
+    unpaired: list[Trail] = []
+    for trail in then.runs.values():
+        pair = _pair(trail, left, same_rule=True)
+        if pair is None:
+            unpaired.append(trail)
+        else:
+            left.remove(pair)
+            found.append(_compared(trail, pair))
+    for trail in unpaired:
+        pair = _pair(trail, left, same_rule=False)
+        if pair is None:
+            found.append(Compared(trail, trail, None, Difference.NO_RUN))
+        else:
+            left.remove(pair)
+            found.append(Compared(trail, trail, pair, Difference.OTHER_RULE))
+    found += [Compared(trail, None, trail, Difference.NEW_RUN) for trail in left]
+    return sorted(found, key=lambda line: line.some.begun)
+
+
+def _pair(trail: Trail, among: Sequence[Trail], *, same_rule: bool) -> Trail | None:
+    near = [
+        other
+        for other in among
+        if other.service == trail.service
+        and (other.rule == trail.rule) is same_rule
+        and abs(other.begun - trail.begun) <= NEAR
+    ]
+    return min(near, key=lambda other: abs(other.begun - trail.begun), default=None)
+
+
+def _compared(then: Trail, now: Trail) -> Compared:
+    if bool(then.acts) != bool(now.acts):
+        return Compared(then, then, now, Difference.NOT_ACTED if then.acts else Difference.ACTED)
+    if then.acts != now.acts:
+        return Compared(then, then, now, Difference.OTHER_ACTION)
+    if (then.outcome, then.asked) != (now.outcome, now.asked):
+        return Compared(then, then, now, Difference.OTHER_OUTCOME)
+    return Compared(then, then, now, Difference.SAME)
+
+
+def _told(trail: Trail) -> dict[str, Json]:
+    return {
+        "run": trail.id,
+        "rule": trail.rule,
+        "rule_version": trail.version,
+        "acts": [{"step": step, "action": action, "params": params} for step, action, params in trail.acts],
+        "holds": trail.holds,
+        "asked": trail.asked,
+        "outcome": trail.outcome,
+        "reason": trail.reason,
+    }

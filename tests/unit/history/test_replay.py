@@ -1,0 +1,109 @@
+"""A day of a simulated house, lived through again: the same rules decide the same, and others as expected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remediator.model.words import Reason
+from tests.simulation.given import rule, rules
+from tests.unit.history.recorded import Past, differences
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from remediator.history.replay import Compared
+    from tests.simulation.house import House
+
+GUARDS = "cooldown: 10m, budget: [3/1h], changed_by_others: 5m"
+RULES = rules(
+    rule(guardrails=GUARDS),
+    rule("db-down", service="db", severity="P0", guardrails=GUARDS),
+    rule("api-down", service="api", guardrails=GUARDS),
+)
+
+
+async def a_day(house: House) -> None:
+    """Crashes that a restart mends, one that it does not, a deploy, a question, a pause."""
+    for service in ("web", "db", "api"):
+        house.watch(service)
+    house.docker.crash("app-web-1")
+    await house.finished()
+    house.docker.crash("app-db-1")
+    approval = await house.asked("db-down", within=timedelta(minutes=5))
+    await house.wait(minutes=3)
+    await house.desk.approve(approval.id, "alice")
+    await house.finished("db-down")
+    await house.wait(minutes=20)
+    house.docker.stop_by_hand("app-web-1")
+    await house.held(Reason.CHANGED_BY_OTHERS, within=timedelta(minutes=5))
+    await house.wait(minutes=2)
+    house.docker.start_by_hand("app-web-1")
+    await house.wait(minutes=20)
+    house.docker.breaks("app-api-1", incurable=True)
+    await house.finished("api-down")
+    await house.wait(minutes=5)
+    await house.desk.pause("alice", "let me look")
+    house.docker.crash("app-web-1")
+    await house.held(Reason.PAUSED, within=timedelta(minutes=5))
+    await house.wait(minutes=10)
+    await house.desk.resume("alice")
+    await house.finished()
+    await house.wait(minutes=5)
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Past:
+    return Past(tmp_path, RULES, a_day, services=("web", "db", "api"))
+
+
+def test_the_same_rules_decide_the_same(day: Past) -> None:
+    found = day.replay()
+    assert len(found) >= 5
+    assert {line.difference.value for line in found} == {"same"}, [line.told() for line in found]
+    assert not [line.depends for line in found if line.depends]
+
+
+def of(found: list[Compared], name: str) -> list[str]:
+    return [line.difference.value for line in found if line.some.rule == name]
+
+
+def test_a_rule_in_shadow_acts_no_more(day: Past) -> None:
+    found = day.replay(RULES.replace("- name: api-down", "- name: api-down\n        mode: shadow"))
+    assert of(found, "api-down") == ["held instead of acted"]
+    assert set(of(found, "web-down")) == {"same"}
+    assert set(of(found, "db-down")) == {"same"}
+
+
+def test_a_rule_that_is_gone_has_no_runs(day: Past) -> None:
+    found = day.replay(rules(rule(guardrails=GUARDS), rule("api-down", service="api", guardrails=GUARDS)))
+    assert of(found, "db-down") == ["no run"]
+    assert set(of(found, "web-down")) == {"same"}
+
+
+def test_another_rule_for_the_same_alert(day: Past) -> None:
+    found = day.replay(RULES.replace("name: db-down", "name: db-restart"))
+    assert differences(found)[1] == ("db-down", "other rule")
+
+
+def test_hands_off_for_less_long_acts_instead_of_waiting(day: Past) -> None:
+    before = [line for line in day.replay() if line.then is not None and not line.then.acts]
+    assert [line.then.holds for line in before if line.then] == [["changed_by_others"]]
+    found = day.replay(RULES.replace("changed_by_others: 5m", "changed_by_others: 0s"))
+    (line,) = (line for line in found if line.difference == "acted instead of held")
+    assert line.some.begun == before[0].some.begun
+    assert "acts" in line.depends
+
+
+def test_what_nobody_knows_of_another_action_is_named(day: Past) -> None:
+    found = day.replay(RULES.replace("restart: {}", "restart: {timeout: 5s}"))
+    acted = [line for line in found if line.then is not None and line.then.acts]
+    assert {line.difference.value for line in acted} == {"other action"}
+
+
+def test_runs_from_before_are_not_told_of(day: Past) -> None:
+    first, second, *_ = day.replay()
+    assert [line.some.id for line in day.replay(since=second.some.begun)][:1] == [second.some.id]
+    assert first.some.id != second.some.id

@@ -54,8 +54,8 @@ class Command:
         self._commands = commands
 
     def check(self, params: CommandParams) -> str | None:
-        """The command must exist, and the values fit it."""
-        return objection(self._commands, params.name, params.args)
+        """The command must exist, and the values fit it, as far as no label decides."""
+        return objection(self._commands, params.name, params.args, templates=True)
 
     async def plan(self, service: Service, params: Mapping[str, Json], world: World) -> PlanSpec:
         """The command's exact argv, and a fingerprint of how it is to be run."""

@@ -44,7 +44,11 @@ UNDECIDED = frozenset({RunStatus.PLANNING, RunStatus.HELD})
 UNREADABLE = frozenset({Reason.FACT_UNREADABLE, Reason.WORLD_UNREADABLE})
 """Holds whose detail is an error's text, which may differ at every look and mean the same."""
 
-HOLDS_TOLD = UNREADABLE | MAY_PASS | {Reason.CHANGED_BY_OTHERS, Reason.UNCONFIRMED, Reason.BUDGET}
+HOLDS_TOLD = (
+    UNREADABLE
+    | MAY_PASS
+    | {Reason.CHANGED_BY_OTHERS, Reason.UNCONFIRMED, Reason.BUDGET, Reason.TEMPLATE_UNRESOLVED}
+)
 """Holds that people should know of; the others end by themselves or were made by people."""
 
 
@@ -84,9 +88,11 @@ def plan_failed(draft: Draft, run: Run, policy: Policy, error: TargetError, sinc
     return hold
 
 
-def plan_unreadable(draft: Draft, run: Run, policy: Policy, detail: str) -> Hold:
-    """The world cannot be read: hold, say so, look again."""
-    hold = Hold(reason=Reason.WORLD_UNREADABLE, until=draft.now + UNREADABLE_RECHECK, detail=detail)
+def plan_unreadable(
+    draft: Draft, run: Run, policy: Policy, detail: str, reason: Reason = Reason.WORLD_UNREADABLE
+) -> Hold:
+    """The world, or the labels of the run's alerts, do not give what it takes: hold, say so, look again."""
+    hold = Hold(reason=reason, until=draft.now + UNREADABLE_RECHECK, detail=detail)
     if run.status in UNDECIDED and not _is_over(draft, run, policy):
         _hold(draft, run, policy, hold, ())
     return hold

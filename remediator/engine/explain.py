@@ -17,6 +17,7 @@ from remediator.decide.classify import classify
 from remediator.decide.draft import Draft
 from remediator.decide.intake import correlation_key, propose, service_key, take_in
 from remediator.engine.facts import read_facts
+from remediator.engine.filling import UnfilledError, filled, reason_of
 from remediator.engine.runner import records_for
 from remediator.model.alert import Alert, Episode, Sighting, fingerprint
 from remediator.model.explain import Explanation
@@ -111,12 +112,13 @@ async def _planned(
         target = service.target
         shown = f"{target.kind.value} {target.name}".strip() + f" on engine {target.engine}"
         explanation = replace(explanation, target=shown)
-        planned = await setup.actions[step.action].plan(service, step.params, core.world)
+        params = await filled(core, run, step, [alert.labels] if explanation.known == "assumed" else [])
+        planned = await setup.actions[step.action].plan(service, params, core.world)
     except TargetError as error:
         overall = "deny" if error.lasting else "hold"
         return replace(explanation, overall=overall, reason=error.reason.value, detail=error.detail)
-    except WorldError as error:
-        return replace(explanation, overall="hold", reason=Reason.WORLD_UNREADABLE.value, detail=str(error))
+    except (WorldError, UnfilledError) as error:
+        return replace(explanation, overall="hold", reason=reason_of(error).value, detail=str(error))
     explanation = replace(explanation, plan=planned, digest=planned.digest(rule.version, run.step))
     facts = await read_facts(core, run, rule, service, planned.operations)
     facts = _as_supposed(facts, alert, explanation.known, sighting)

@@ -18,6 +18,7 @@ from remediator.decide.intake import service_key
 from remediator.engine import looking
 from remediator.engine.core import wait_for
 from remediator.engine.facts import STALE, read_facts
+from remediator.engine.filling import UnfilledError, filled, reason_of
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Attempt, Run
 from remediator.model.verdict import Hold
@@ -155,7 +156,8 @@ class Runner:
                 run = await self._triage(run, rule, service)
             # In the middle of a plan it is made anew, too: what it was made for may be gone.
             step = rule.steps[run.step]
-            planned = await setup.actions[step.action].plan(service, step.params, core.world)
+            params = await filled(core, run, step)
+            planned = await setup.actions[step.action].plan(service, params, core.world)
         except TargetError as error:
             refused = error
             since = self._unclear_since = self._unclear_since or core.clock.now()
@@ -165,12 +167,10 @@ class Runner:
                 )
             )
             return
-        except WorldError as error:
-            detail = str(error)
+        except (WorldError, UnfilledError) as error:
+            why = str(error), reason_of(error)
             self._note(
-                await self._decide(
-                    lambda draft, run: acting.plan_unreadable(draft, run, setup.policy, detail)
-                )
+                await self._decide(lambda draft, run: acting.plan_unreadable(draft, run, setup.policy, *why))
             )
             return
         self._unclear_since = None

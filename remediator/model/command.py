@@ -5,7 +5,7 @@ of a fixed argv: it can add no element, look like no option, and never meets a s
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from typing import Literal
 import re2
 from pydantic import Field
 
-from remediator.model.params import Params
+from remediator.model.params import Params, is_template
 from remediator.model.text import did_you_mean
 
 MAX_VALUE_CHARS = 4096
@@ -111,8 +111,11 @@ class CommandSpec:
         if self.timeout <= timedelta(0) or self.output_limit < 0:
             raise ValueError(f"command {self.name}: timeout is above zero, and output_limit not below")
 
-    def fill(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """The argv with every placeholder filled; CommandInputError names the value that does not fit."""
+    def fill(self, values: Mapping[str, object], *, later: Collection[str] = ()) -> tuple[str, ...]:
+        """The argv with every placeholder filled; CommandInputError names the value that does not fit.
+
+        Those that are known only `later` are taken as they are.
+        """
         for name in values:
             if name not in self.params:
                 known = ", ".join(self.params) or "none"
@@ -124,7 +127,7 @@ class CommandSpec:
             value = values.get(name, spec.default)
             if value is None:
                 raise CommandInputError(f"{name}: the command {self.name} needs a value for it")
-            texts[name] = spec.text(name, value)
+            texts[name] = str(value) if name in later else spec.text(name, value)
         return tuple(_PLACEHOLDER.sub(lambda found: texts[found[1]], element) for element in self.argv)
 
 
@@ -135,13 +138,22 @@ class CommandParams(Params):
     args: dict[str, str] = Field(default={}, description="Values for its parameters.")
 
 
-def objection(commands: Mapping[str, CommandSpec], name: str, values: Mapping[str, object]) -> str | None:
-    """Why the command of this name cannot be run with these values; None if it can."""
+def objection(
+    commands: Mapping[str, CommandSpec], name: str, values: Mapping[str, object], *, templates: bool = False
+) -> str | None:
+    """Why the command of this name cannot be run with these values; None if it can.
+
+    With `templates`, of those among them only what no label can change is held against its parameter.
+    """
     spec = commands.get(name)
     if spec is None:
         return f"there is no command `{name}` in the configuration{did_you_mean(name, commands)}"
+    later = [key for key, text in values.items() if templates and is_template(str(text))]
+    for key in later:
+        if str(values[key])[0] == "-":
+            return f"{key}: {values[key]!r} begins with `-` and could be taken for an option"
     try:
-        spec.fill(values)
+        spec.fill(values, later=later)
     except CommandInputError as error:
         return str(error)
     return None

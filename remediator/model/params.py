@@ -17,6 +17,14 @@ class Params(BaseModel):
 
 P = TypeVar("P", bound=BaseModel)
 
+MARKS = ("{{", "{%", "{#")
+"""Text with one of these in it is a template, of which only labels make a value."""
+
+
+def is_template(text: str) -> bool:
+    """Whether a text is more than itself."""
+    return any(mark in text for mark in MARKS)
+
 
 def read_params(model: type[P], params: Mapping[str, Json]) -> P:
     """Parameters as `model`. TargetError (INVALID_PARAMS) names the first that does not fit.

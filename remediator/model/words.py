@@ -124,6 +124,7 @@ class Reason(StrEnum):
     WORLD_UNREADABLE = "world_unreadable"  # planning could not read what it needs
     STARTING = "starting"  # not reconciled since the start
     DRAINING = "draining"
+    TEMPLATE_UNRESOLVED = "template_unresolved"  # labels give a step's parameters no value, or no one value
     STALE_PLAN = "stale_plan"
     NOT_FIRING_LONG = "not_firing_long"  # not for as long as the rule wants
     OUTSIDE_HOURS = "outside_hours"  # the rule is muted, or not active, at this time

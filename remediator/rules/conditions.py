@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from remediator.model.hours import Hours, Range, When
+from remediator.model.params import is_template
 from remediator.reading.fields import Text
 from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
-from remediator.rules.templates import MARKS
 
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = (
@@ -122,7 +122,7 @@ _Times = tuple[Annotated[Hours, ReadAs(TimeInterval, _hours)], ...]
 def _asked_of_prometheus(expression: str, info: ValidationInfo) -> str:
     if info.context and not info.context.get("prometheus", True):
         raise ValueError("there is no Prometheus to ask: `prometheus` is not in the configuration")
-    if any(mark in expression for mark in MARKS):
+    if is_template(expression):
         raise ValueError("an expression is no template: labels cannot be filled in")
     return expression
 

@@ -5,7 +5,7 @@ Steps and triage name actions and checks, so their models are made for the regis
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema
 
 from remediator.model.duration import Duration
 from remediator.model.hours import When
+from remediator.model.params import is_template
 from remediator.model.rule import Guards, VerifySpec
 from remediator.model.service import Service, TargetKind
 from remediator.model.words import IncidentType, Mode, Severity
@@ -34,29 +35,12 @@ from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
 from remediator.rules.conditions import Conditions
 from remediator.rules.conditions import when as conditions
+from remediator.rules.parameters import TEMPLATED, Verb, params_of
 from remediator.rules.selecting import ClassEntry, Selecting
-from remediator.rules.templates import Template, TemplateError, is_template
+from remediator.rules.templates import Template, TemplateError
 
 VERSION = 1
 """Of the format of rule files, so that it can grow."""
-
-
-class Verb(Protocol):
-    """What the loader must know of an action or a check."""
-
-    @property
-    def params(self) -> type[BaseModel]:
-        """The model of its parameters. It forbids extra keys."""
-
-    @property
-    def needs_containers(self) -> bool:
-        """False if it also makes sense for a service without containers."""
-
-    def check(self, params: Any) -> str | None:
-        """Why parameters that fit the model cannot be carried out here; None if they can.
-
-        The place to ask whether what they name, such as a command, exists in the configuration.
-        """
 
 
 Verbs = Mapping[str, Verb]
@@ -138,6 +122,8 @@ class OneVerb(Strict):
     """A mapping with exactly one key that names an action or a check, and that one's parameters."""
 
     VERBS: ClassVar[Verbs] = {}
+    TEMPLATES: ClassVar[bool] = False
+    """Whether labels can be filled into the parameters."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "OneVerb":
@@ -154,22 +140,26 @@ class OneVerb(Strict):
     ) -> JsonSchemaValue:
         written = handler.resolve_ref_schema(handler(schema))
         written["oneOf"] = [{"required": [name]} for name in cls.VERBS]
+        if cls.TEMPLATES:
+            properties = written["properties"]
+            properties.update({name: {"anyOf": [properties[name], TEMPLATED]} for name in cls.VERBS})
         return written
 
-    def _given(self) -> list[tuple[str, BaseModel]]:
+    def _given(self) -> list[tuple[str, BaseModel | dict[str, Any]]]:
         fields = ((name, _field(index)) for index, name in enumerate(self.VERBS))
         return [(name, getattr(self, field)) for name, field in fields if field in self.model_fields_set]
 
     def verb(self) -> tuple[str, dict[str, Any]]:
-        """The one verb's name and its parameters, with every default filled in."""
+        """The one verb's name and its parameters: with every default, or as written if labels decide."""
         ((name, params),) = self._given()
-        return name, params.model_dump(mode="json", by_alias=True)
+        return name, params if isinstance(params, dict) else params.model_dump(mode="json", by_alias=True)
 
 
 class OneAction(OneVerb):
     """A rung of the ladder: an action with its parameters, and when it has succeeded."""
 
     KEYS_ARE = "action"
+    TEMPLATES = True
     LATER = frozenset({"expires", "on_failure", "retries", "until", "when"})
 
     verify: Annotated[VerifySpec, ReadAs(Verify, _verify_spec)] = Field(
@@ -340,7 +330,8 @@ def _one_of(base: type[OneVerb], verbs: Verbs) -> Any:
     for index, (name, verb) in enumerate(verbs.items()):
         if verb.params.model_config.get("extra") != "forbid":
             raise TypeError(f"the parameters of {name} must forbid extra keys ({verb.params.__name__})")
-        fields[_field(index)] = (_params(verb), Field(default_factory=lambda: None, alias=name))
+        params = params_of(verb, templates=base.TEMPLATES)
+        fields[_field(index)] = (params, Field(default_factory=lambda: None, alias=name))
     model = create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
     model.VERBS = dict(verbs)
     names: Any = Literal[tuple(verbs)]
@@ -356,27 +347,3 @@ def _one_of(base: type[OneVerb], verbs: Verbs) -> Any:
 def _field(index: int) -> str:
     """The field of the verb with this place; verbs' own names could clash with pydantic's."""
     return f"verb_{index}"
-
-
-def _params(verb: Verb) -> Any:
-    """The type of a verb's parameters; text alone stands for the only one that is required."""
-    fields = verb.params.model_fields
-    required = [field.alias or name for name, field in fields.items() if field.is_required()]
-
-    def short_form(value: Any) -> Any:
-        if value == "":
-            return {}
-        return {required[0]: value} if isinstance(value, str) and len(required) == 1 else value
-
-    def possible(params: BaseModel) -> BaseModel:
-        objection = verb.check(params)
-        if objection is not None:
-            raise ValueError(objection)
-        return params
-
-    written = verb.params | str if len(required) == 1 else verb.params
-    if not required:
-        written = written | None
-    return Annotated[
-        verb.params, BeforeValidator(short_form, json_schema_input_type=written), AfterValidator(possible)
-    ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from remediator.model.params import is_template
 from remediator.model.plan import canonical
 from remediator.model.rule import Classification, Rule, RuleSource, Step, TriageStep
 from remediator.model.service import Service
@@ -17,7 +18,7 @@ from remediator.rules.document import OneVerb, RuleEntry, Verbs, rule_file
 from remediator.rules.files import gather
 from remediator.rules.matchers import Matcher
 from remediator.rules.ruleset import Class, MatchedRule, RuleSet
-from remediator.rules.templates import Template, is_template
+from remediator.rules.templates import Template
 
 
 class Place(NamedTuple):

@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MARKS = ("{{", "{%", "{#")
-"""Text with one of these in it is a template."""
+from remediator.model.params import MARKS, is_template
+from remediator.model.words import Json
+
 LONGEST = 500
 """Characters of a template."""
 FILTERS = ("default", "lower", "trim", "upper")
@@ -51,11 +52,6 @@ _ENVIRONMENT.globals = {}
 _ENVIRONMENT.tests = {}
 
 
-def is_template(text: str) -> bool:
-    """Whether a text is more than itself."""
-    return any(mark in text for mark in MARKS)
-
-
 class Template:
     """A text with labels in it."""
 
@@ -86,6 +82,32 @@ class Template:
         if not text.strip():
             raise MissingError("the result is empty")
         return text
+
+
+def templates_in(value: Json, at: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The templates among parameters, each with where it stands."""
+    if isinstance(value, str) and is_template(value):
+        yield at, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from templates_in(inner, (*at, key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from templates_in(inner, (*at, index))
+
+
+def fill(value: Json, labels: Mapping[str, str]) -> Json:
+    """Parameters with every template in them rendered. MissingError names the template."""
+    if isinstance(value, str) and is_template(value):
+        try:
+            return Template(value).render(labels)
+        except MissingError as missing:
+            raise MissingError(f"`{value}`: {missing}") from None
+    if isinstance(value, Mapping):
+        return {key: fill(inner, labels) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [fill(inner, labels) for inner in value]
+    return value
 
 
 def _told(error: UndefinedError) -> str:

@@ -322,6 +322,40 @@ def test_an_expression_needs_a_prometheus(tmp_path: Path) -> None:
         load_rules([file], services=SERVICES, actions=ACTIONS, checks=CHECKS, prometheus=False)
 
 
+# Templates in the parameters of steps
+
+
+def stepping(tmp_path: Path, step: str) -> Path:
+    return rule_file(tmp_path, minimal().replace("[restart: ]", f"[{step}]"))
+
+
+@pytest.mark.parametrize(
+    ("step", "params"),
+    [
+        (
+            "{command: {name: flush, args: {level: '{{ labels.level }}'}}}",
+            {"name": "flush", "args": {"level": "{{ labels.level }}"}},
+        ),
+        ("{restart: {timeout: '{{ labels.wait }}'}}", {"timeout": "{{ labels.wait }}"}),
+    ],
+)
+def test_parameters_of_steps_keep_their_templates(
+    tmp_path: Path, step: str, params: dict[str, object]
+) -> None:
+    (one,) = load(stepping(tmp_path, step)).rules[0].rule.steps
+    assert one.params == params
+    written = yaml.safe_load(stepping(tmp_path, step).read_text())
+    jsonschema.validate(written, rules_schema(ACTIONS, CHECKS))
+
+
+def test_a_template_is_part_of_what_a_rule_means(tmp_path: Path) -> None:
+    versions = {
+        load(stepping(tmp_path, f"{{restart: {{timeout: '{text}'}}}}")).rules[0].rule.version
+        for text in ("{{ labels.a }}", "{{ labels.b }}", "10s")
+    }
+    assert len(versions) == 3
+
+
 # The schema
 
 

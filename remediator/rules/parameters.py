@@ -1,0 +1,99 @@
+"""How the parameters of an action or a check are read: as its own model, but for what labels decide later."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, get_args
+
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+
+from remediator.reading.typed import Location, Mistake, mistaken
+from remediator.rules.templates import Template, TemplateError, templates_in
+
+_OWN = frozenset(get_args(core_schema.ErrorType))
+"""The kinds of errors that are pydantic's own."""
+
+
+TEMPLATED: dict[str, Any] = {
+    "type": "object",
+    "not": {"additionalProperties": {"not": {"type": "string", "pattern": r"\{\{"}}},
+}
+"""JSON Schema of parameters of which at least one is a template; for editors, which cannot fill it in."""
+
+
+class Verb(Protocol):
+    """What the loader must know of an action or a check."""
+
+    @property
+    def params(self) -> type[BaseModel]:
+        """The model of its parameters. It forbids extra keys."""
+
+    @property
+    def needs_containers(self) -> bool:
+        """False if it also makes sense for a service without containers."""
+
+    def check(self, params: Any) -> str | None:
+        """Why parameters that fit the model cannot be carried out here; None if they can.
+
+        The place to ask whether what they name, such as a command, exists in the configuration.
+        """
+
+
+def params_of(verb: Verb, *, templates: bool) -> Any:
+    """The type of a verb's parameters; text alone stands for the only one that is required.
+
+    With `templates` they may hold some. What only a label can decide is not checked; parameters whose type
+    is not text then stay a mapping, as they are written.
+    """
+    fields = verb.params.model_fields
+    required = [field.alias or name for name, field in fields.items() if field.is_required()]
+
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        if value == "":
+            value = {}
+        elif isinstance(value, str) and len(required) == 1:
+            value = {required[0]: value}
+        found = dict(templates_in(value))
+        if found:
+            _check_templates(found, allowed=templates)
+        try:
+            params = handler(value)
+        except ValidationError as error:
+            told = error.errors(include_url=False)
+            others = [one for one in told if not any(one["loc"][: len(at)] == at for at in found)]
+            if others:
+                raise _only(error, others) from None
+            return value
+        objection = verb.check(params)
+        if objection is not None:
+            raise ValueError(objection)
+        return params
+
+    written = verb.params | str if len(required) == 1 else verb.params
+    if not required:
+        written = written | None
+    return Annotated[verb.params, WrapValidator(read, json_schema_input_type=written)]
+
+
+def _check_templates(found: dict[Location, str], *, allowed: bool) -> None:
+    mistakes = []
+    for at, text in found.items():
+        if not allowed:
+            mistakes.append(Mistake("labels can be filled in only where a step says what to do", at=at))
+            continue
+        try:
+            Template(text)
+        except TemplateError as error:
+            mistakes.append(Mistake(error.message, at=at, offset=error.offset))
+    if mistakes:
+        raise mistaken(*mistakes)
+
+
+def _only(error: ValidationError, details: Sequence[ErrorDetails]) -> ValidationError:
+    """The same exception with these of its errors."""
+    return ValidationError.from_exception_data(error.title, [_again(detail) for detail in details])
+
+
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    kind, context = detail["type"], detail.get("ctx", {})
+    again = kind if kind in _OWN else PydanticCustomError(kind, detail["msg"], context)
+    return InitErrorDetails(type=again, loc=detail["loc"], input=detail["input"], ctx=context)

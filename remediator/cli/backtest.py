@@ -146,7 +146,7 @@ def _prepared(
     return Backtest(
         setup=opened.setup,
         commands=opened.config.commands,
-        assumed=read_assumptions(assumed),
+        assumed=read_assumptions(assumed, [matched.rule.name for matched in opened.setup.rules]),
         flapping=budget(flapping),
         begin=begin,
         end=until if file is not None else end,

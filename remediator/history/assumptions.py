@@ -15,7 +15,7 @@ from remediator.model.service import TargetKind
 from remediator.model.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from remediator.decide.policy import Policy
     from remediator.model.rule import Rule
@@ -28,6 +28,8 @@ HEALTH = "health"
 ACTS = "acts"
 RESOLVED_AFTER = "resolved-after"
 APPROVALS = "approvals"
+PROMQL = "promql"
+"""What Prometheus said to the expression of a rule: `promql:RULE`, or of all rules at once."""
 
 WRITTEN = {
     RESOLVED_AFTER: "a duration such as 5m",
@@ -36,6 +38,7 @@ WRITTEN = {
     REPLICAS: "a number of containers from 1 to 100",
     ACTS: "ok or failed",
     APPROVALS: "granted, denied or none",
+    PROMQL: "true or false",
 }
 """Every fact that can be assumed, and how its value is written."""
 
@@ -43,6 +46,7 @@ _WORDS = {
     HEALTH: {"ok": True, "bad": False},
     CHANGES: {"none": False, "recent": True},
     ACTS: {"ok": True, "failed": False},
+    PROMQL: {"true": True, "false": False},
 }
 
 MOST_REPLICAS = 100
@@ -63,28 +67,46 @@ class Assumptions:
     """Whether acts succeed."""
     approvals: Literal["granted", "denied", "none"] = "none"
     """What people say as soon as they are asked; with none their questions expire."""
+    promql: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the expression of a rule holds, by the rule's name; under PROMQL that of any other."""
     made: frozenset[str] = field(default_factory=frozenset)
     """Names of the facts that somebody has assumed."""
 
+    def cover(self, fact: str) -> bool:
+        """Whether somebody has assumed this fact."""
+        return fact in self.made or fact.partition(":")[0] in self.made
 
-def read_assumptions(written: Iterable[str]) -> Assumptions:
-    """What `FACT=VALUE` texts say; a later one replaces an earlier. ValueError names a wrong one."""
+    def holds(self, rule: str) -> bool:
+        """Whether the expression of a rule holds."""
+        return self.promql.get(rule, self.promql.get(PROMQL, True))
+
+
+def read_assumptions(written: Iterable[str], rules: Collection[str] = ()) -> Assumptions:
+    """What `FACT=VALUE` texts say; a later one replaces an earlier. ValueError names a wrong one.
+
+    `rules` are the names of those that there are.
+    """
     assumed = Assumptions()
     for text in written:
-        name, equals, value = text.partition("=")
-        if name not in WRITTEN:
+        fact, equals, value = text.partition("=")
+        name, _, rule = fact.partition(":")
+        if name not in WRITTEN or (rule and name != PROMQL):
             known = ", ".join(WRITTEN)
             raise ValueError(
-                f"there is no fact `{name}` to assume{did_you_mean(name, WRITTEN)} (there is: {known})"
+                f"there is no fact `{fact}` to assume{did_you_mean(name, WRITTEN)} (there is: {known})"
             )
+        if rule and rule not in rules:
+            raise ValueError(f"`{text}`: there is no rule `{rule}`{did_you_mean(rule, rules)}")
         if not equals:
-            raise ValueError(f"`{name}` wants a value: {name}=..., {WRITTEN[name]}")
+            raise ValueError(f"`{fact}` wants a value: {fact}=..., {WRITTEN[name]}")
         try:
             read = _value(name, value)
         except (ValueError, KeyError):
             raise ValueError(f"`{text}`: expected {WRITTEN[name]}") from None
-        field_name = name.replace("-", "_")
-        assumed = replace(assumed, **{field_name: read, "made": assumed.made | {name}})  # type: ignore[arg-type]
+        if name == PROMQL:
+            read = {**assumed.promql, rule or PROMQL: read}
+        changed = {name.replace("-", "_"): read, "made": assumed.made | {fact}}
+        assumed = replace(assumed, **changed)  # type: ignore[arg-type]
     return assumed
 
 
@@ -111,6 +133,8 @@ def rests_on(
         facts.append(REPLICAS)
     if service.target.kind is not TargetKind.NONE and policy.hands_off(rule.guards) > timedelta(0):
         facts.append(CHANGES)
+    if rule.when.promql is not None:
+        facts.append(f"{PROMQL}:{rule.name}")
     if step > 0:  # it was not reached unless the step before had failed
         facts += [RESOLVED_AFTER, *ended_by(rule, step - 1)]
     return tuple(facts)

@@ -100,6 +100,8 @@ class Record:
     """Times at which a service was not well, by service."""
     verified: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """When a service began to be verified after an act of this action."""
+    answers: dict[str, list[tuple[datetime, bool]]] = field(default_factory=lambda: defaultdict(list))
+    """Whether an expression held, by its text."""
     api: bool = True
     """Whether Alertmanager could be asked."""
     begin: datetime | None = None
@@ -119,6 +121,11 @@ class Record:
         times = self.decided[service]
         place = bisect.bisect_left(times, now - NEAR)
         return place < len(times) and times[place] <= now + NEAR
+
+    def held(self, promql: str, now: datetime) -> bool | None:
+        """Whether an expression held at that time; None if nobody asked."""
+        near = [answer for answer in self.answers.get(promql, ()) if abs(answer[0] - now) <= NEAR]
+        return min(near, key=lambda answer: abs(answer[0] - now))[1] if near else None
 
     def said_of(self, mark: str, now: datetime) -> str | None:
         """What Alertmanager said of an alert at that time, if that is known."""
@@ -212,6 +219,8 @@ class _Reader:
         record, facts = self._record, event.data["facts"]
         record.api = record.api and bool(facts["alert_api"])
         record.decided[run.service].append(event.at)
+        if (answer := facts.get("answer")) is not None and answer["error"] is None:
+            record.answers[answer["promql"]].append((event.at, answer["met"]))
         plan = self._plans[event.data["plan"]]
         operations = sorted(self._of_plan[plan.id], key=lambda o: o.number)
         planned = PlanSpec(

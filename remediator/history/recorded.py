@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from remediator.checks.changes import HANDS
 from remediator.history.assumptions import ACTS, REPLICAS
 from remediator.history.record import NEAR, fitted
-from remediator.history.world import PastAlertmanager, PastEngine
+from remediator.history.world import PastAlertmanager, PastEngine, PastPrometheus
 from remediator.model.service import TargetKind
 from remediator.model.words import AttemptStatus
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown, WorldError
-from remediator.world.base import AlertsSeen, EngineEvent, History
+from remediator.world.base import AlertsSeen, EngineEvent, History, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from remediator.history.assumptions import Assumptions
     from remediator.history.record import Record, Window
     from remediator.model.plan import Operation, Plan, PlanSpec
+    from remediator.model.rule import Rule
     from remediator.model.run import Attempt
     from remediator.model.service import Service, Target
     from remediator.model.words import Json
@@ -178,3 +179,18 @@ class RecordedEngine(PastEngine):
     def _during(self, windows: Iterable[Window]) -> str | None:
         now = self.clock.now()
         return next((window.what for window in windows if window.begin <= now < window.end), None)
+
+
+class RecordedPrometheus(PastPrometheus):
+    """A Prometheus that says what it said then."""
+
+    def __init__(self, clock: Clock, rules: Sequence[Rule], assumed: Assumptions, record: Record) -> None:
+        super().__init__(clock, rules, assumed)
+        self._record = record
+
+    async def query(self, expr: str) -> list[Sample]:
+        """One series, or none."""
+        held = self._record.held(expr, self.clock.now())
+        if held is None:
+            return await super().query(expr)
+        return [Sample(labels={}, value=1.0)] if held else []

@@ -15,11 +15,16 @@ from remediator.decide.asking import RefusalError
 from remediator.engine.engine import Engine
 from remediator.engine.face import DeskError
 from remediator.engine.notification import read_notification
-from remediator.history.assumptions import CHANGES, HEALTH, RESOLVED_AFTER, Assumptions
+from remediator.history.assumptions import CHANGES, HEALTH, PROMQL, RESOLVED_AFTER, Assumptions
 from remediator.history.changes import Change
 from remediator.history.record import NEAR, Moment, Record, Said, read_record, with_known
-from remediator.history.recorded import RecordedAction, RecordedAlertmanager, RecordedEngine
-from remediator.history.stage import MARGIN, RARELY, PassingStore, body_of
+from remediator.history.recorded import (
+    RecordedAction,
+    RecordedAlertmanager,
+    RecordedEngine,
+    RecordedPrometheus,
+)
+from remediator.history.stage import MARGIN, RARELY, QuickStore, body_of
 from remediator.history.trails import Trails
 from remediator.history.world import PastCommands
 from remediator.metrics import Metrics
@@ -29,7 +34,6 @@ from remediator.model.words import ApprovalStatus
 from remediator.rehearse.time import VirtualClock, run
 from remediator.store.journal import Journal
 from remediator.world.base import World
-from remediator.world.simulated import SimulatedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from remediator.history.trails import Trail
     from remediator.model.command import CommandSpec
     from remediator.model.event import Event
+    from remediator.model.rule import Rule
     from remediator.model.words import Json
     from remediator.store import Notification
 
@@ -175,13 +180,13 @@ class _Stage:
                 some = [other for other in services.values() if other.target.engine == name]
                 engines[name] = RecordedEngine(clock, self._assumed, kept, self._record, some)
             engines[name].add(service)
-        self._store = PassingStore.open(str(folder / "store.db"), clock, threads=False)
+        self._store = QuickStore.open(str(folder / "store.db"), clock, threads=False)
         self._engine = Engine(
             store=self._store,
             world=World(
                 engines=engines,
                 alerts=self._alertmanager if self._record.api else None,
-                prometheus=SimulatedPrometheus(clock),
+                prometheus=RecordedPrometheus(clock, rules, self._assumed, self._record),
                 commands=PastCommands(replay.commands, self._assumed),
                 clock=clock,
                 own_container_id=None,
@@ -264,7 +269,7 @@ class _Stage:
         return [approval for approval in self._pending.values() if approval.run_id in numbers]
 
     def _missing(self, service: str, fact: str) -> None:
-        if fact not in self._assumed.made:
+        if not self._assumed.cover(fact):
             for trail in self._trails.unfinished.get(service, []):
                 trail.missing.add(fact)
 
@@ -281,15 +286,17 @@ class _Stage:
             if asked is None:
                 continue
             rule = self._setup.rules.find(asked.rule)
-            if (
-                "facts" in event.data
-                and rule is not None
-                and self._setup.policy.hands_off(rule.guards) > timedelta(0)
-                and not self._record.has_facts(asked.service, event.at)
-            ):
-                self._missing(asked.service, CHANGES)
+            if "facts" in event.data and rule is not None:
+                self._decided(asked, rule, event.at)
             if event.kind == "run.verifying":
                 self._verifying(asked, event.at)
+
+    def _decided(self, asked: Run, rule: Rule, now: datetime) -> None:
+        hands_off = self._setup.policy.hands_off(rule.guards) > timedelta(0)
+        if hands_off and not self._record.has_facts(asked.service, now):
+            self._missing(asked.service, CHANGES)
+        if rule.when.promql is not None and self._record.held(rule.when.promql, now) is None:
+            self._missing(asked.service, f"{PROMQL}:{rule.name}")
 
     def _verifying(self, asked: Run, now: datetime) -> None:
         """Whether the same act was verified then; else nobody knows what it would have brought about."""

@@ -20,7 +20,7 @@ from remediator.history.world import NEVER, PastAlertmanager, past_world
 from remediator.metrics import Metrics
 from remediator.model.run import Approval, Run
 from remediator.model.words import ApprovalStatus
-from remediator.store import Store
+from remediator.rehearse.stage import PassingStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,15 +49,12 @@ MARGIN = timedelta(hours=2)
 """How much longer than anybody looks back the past of the engines is kept."""
 
 
-class PassingStore(Store):
-    """A store that nobody needs any more when the process has ended: it waits for no disk."""
+class QuickStore(PassingStore):
+    """One that waits for no disk, either."""
 
     def __init__(self, path: str, clock: Clock, writing: sqlite3.Connection, *rest: Any) -> None:
         super().__init__(path, clock, writing, *rest)
         writing.execute("PRAGMA synchronous = OFF")
-
-    async def seal(self) -> None:
-        """Nobody will ever ask whether this was cut."""
 
 
 class PastStage:
@@ -91,11 +88,19 @@ class PastStage:
         self._about = set(setup.services)
         for matched in setup.rules:
             self._about |= {*matched.rule.unless_open, matched.rule.service or ""}
-        self._store = PassingStore.open(str(folder / "store.db"), clock, threads=False)
+        self._store = QuickStore.open(str(folder / "store.db"), clock, threads=False)
         kept = max((policy.horizon(matched.rule.guards) for matched in setup.rules), default=MARGIN) + MARGIN
         self._engine = Engine(
             store=self._store,
-            world=past_world(clock, self.alertmanager, setup.services.values(), commands, assumed, kept),
+            world=past_world(
+                clock,
+                self.alertmanager,
+                setup.services.values(),
+                [m.rule for m in setup.rules],
+                commands,
+                assumed,
+                kept,
+            ),
             clock=clock,
             metrics=Metrics("rehearsal"),
             setup=setup,

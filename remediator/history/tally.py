@@ -157,8 +157,9 @@ class Tally:
         )
 
     def _depends(self, rule: RuleTally, what: str, facts: Sequence[str]) -> None:
-        for fact in set(facts) - self._assumed.made:
-            rule.depends[what, fact] += 1
+        for fact in facts:
+            if not self._assumed.cover(fact):
+                rule.depends[what, fact] += 1
 
     def _acted_on(self, service: str, at: datetime) -> None:
         recent = self._recent.setdefault(service, deque())

@@ -16,6 +16,7 @@ from remediator.world.base import (
     EngineEvent,
     EngineRefused,
     History,
+    Sample,
     SeenAlert,
     World,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from remediator.history.assumptions import Assumptions
     from remediator.history.changes import Change
     from remediator.model.command import CommandSpec
+    from remediator.model.rule import Rule
     from remediator.model.service import Service
     from remediator.world.base import Survivor
 
@@ -167,10 +169,23 @@ class PastCommands:
         """There is nothing to end."""
 
 
+class PastPrometheus(SimulatedPrometheus):
+    """A Prometheus that says to the expressions of rules what is assumed."""
+
+    def __init__(self, clock: Clock, rules: Iterable[Rule], assumed: Assumptions) -> None:
+        super().__init__(clock)
+        self._holds = {rule.when.promql: assumed.holds(rule.name) for rule in rules}
+
+    async def query(self, expr: str) -> list[Sample]:
+        """One series, or none."""
+        return [Sample(labels={}, value=1.0)] if self._holds.get(expr) else []
+
+
 def past_world(
     clock: Clock,
     alerts: PastAlertmanager,
     services: Iterable[Service],
+    rules: Iterable[Rule],
     commands: Mapping[str, CommandSpec],
     assumed: Assumptions,
     kept: timedelta,
@@ -185,7 +200,7 @@ def past_world(
     return World(
         engines=engines,
         alerts=alerts,
-        prometheus=SimulatedPrometheus(clock),
+        prometheus=PastPrometheus(clock, rules, assumed),
         commands=PastCommands(commands, assumed),
         clock=clock,
         own_container_id=None,

@@ -36,7 +36,7 @@ def setup(folder: Path, *written: str) -> Setup:
     file = folder / "rules.yml"
     file.write_text(rules(*(written or (rule(),))))
     known, looks = actions.registry({}), checks.registry({})
-    loaded = load_rules([file], services=services, actions=known, checks=looks)
+    loaded = load_rules([file], services=services, actions=known, checks=looks, prometheus=True)
     return Setup(rules=loaded, policy=Policy(), services=services, actions=known, checks=looks)
 
 
@@ -56,7 +56,7 @@ def backtest(setup: Setup, *fires: Fires, assumed: tuple[str, ...] = (), minutes
     test = Backtest(
         setup=setup,
         commands={},
-        assumed=read_assumptions(assumed),
+        assumed=read_assumptions(assumed, [matched.rule.name for matched in setup.rules]),
         flapping=Budget(count=3, window=timedelta(hours=1)),
         begin=BEGIN,
         end=after(minutes),

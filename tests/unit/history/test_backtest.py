@@ -140,3 +140,23 @@ def test_a_service_that_the_catalogue_does_not_know_depends_on_the_target(tmp_pa
 def test_an_assumption_that_cannot_be_read_is_told(written: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_assumptions([written])
+
+
+def test_what_prometheus_said_is_assumed_to_hold_and_named(tmp_path: Path) -> None:
+    rules = setup(tmp_path, rule(more="when: {promql: 'up == 0'}"))
+    found = backtest(rules, SHORT).rules["web-down"]
+    assert (found.acts, found.depends["acts", "promql:web-down"]) == (1, 1)
+    for fact in ("promql", "promql:web-down"):
+        held = backtest(rules, SHORT, assumed=(f"{fact}=false",)).rules["web-down"]
+        assert (held.acts, list(held.holds)) == (0, [("when", "condition_not_met")])
+        known = backtest(rules, SHORT, assumed=(f"{fact}=true",)).rules["web-down"]
+        assert (known.acts, known.depends["acts", "promql:web-down"]) == (1, 0)
+
+
+def test_one_rules_expression_comes_before_that_of_all() -> None:
+    assumed = read_assumptions(["promql:a=false", "promql=true"], rules=["a", "b"])
+    assert (assumed.holds("a"), assumed.holds("b")) == (False, True)
+    with pytest.raises(ValueError, match="there is no rule `web`; did you mean `webs`"):
+        read_assumptions(["promql:web=true"], rules=["webs"])
+    with pytest.raises(ValueError, match="there is no fact `health:web` to assume"):
+        read_assumptions(["health:web=ok"], rules=["web"])

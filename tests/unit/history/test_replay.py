@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remediator.model.words import Reason
+from remediator.world.base import Sample
 from tests.simulation.given import rule, rules
 from tests.unit.history.recorded import Past, differences
 
@@ -107,3 +108,24 @@ def test_runs_from_before_are_not_told_of(day: Past) -> None:
     first, second, *_ = day.replay()
     assert [line.some.id for line in day.replay(since=second.some.begun)][:1] == [second.some.id]
     assert first.some.id != second.some.id
+
+
+async def a_condition_that_comes_to_hold(house: House) -> None:
+    house.watch("web")
+    house.docker.crash("app-web-1")
+    await house.held(Reason.CONDITION_NOT_MET, within=timedelta(minutes=5))
+    await house.wait(minutes=2)
+    house.prometheus.answers["up == 0"] = [Sample(labels={}, value=0.0)]
+    await house.finished()
+
+
+def test_what_prometheus_said_then_is_said_again(tmp_path: Path) -> None:
+    then = rules(rule(more="when: {promql: 'up == 0'}"))
+    past = Past(tmp_path, then, a_condition_that_comes_to_hold)
+    (line,) = past.replay()
+    assert (line.difference, line.depends) == ("same", [])
+    assert line.then is not None
+    assert line.now is not None
+    assert line.then.holds == line.now.holds == ["condition_not_met"]
+    (other,) = past.replay(then.replace("up == 0", "up == 1"))
+    assert "promql:web-down" in other.depends

@@ -20,6 +20,7 @@ SETTINGS = """
     web: {}
     jobs: {target: {swarm_service: jobs}}
     idea: {target: none}
+  prometheus: {url: "http://prometheus:9090"}
   commands:
     drain: {argv: [/usr/bin/drain], timeout: 30s}
 """
@@ -29,6 +30,7 @@ RULES = rules(
     rule("jobs-down", service="jobs"),
     rule("web-slow", alert="Slow", steps=(f"{{command: {{name: drain}}, {VERIFY}}}",)),
     rule("web-odd", alert="Odd", more="mode: approve"),
+    rule("web-busy", alert="Busy", more="when: {promql: queue > 5}"),
 )
 FIRE = "fire: {alertname: Down, service: web}"
 
@@ -94,6 +96,22 @@ def test_without_the_api_nobody_can_tell_whether_an_act_helped(tmp_path: Path) -
 def test_a_command_behaves_in_its_way(tmp_path: Path, program: str, fields: str) -> None:
     slow = "fire: {alertname: Slow, service: web}"
     passes(tmp_path, f"at: 0s, commands: {{drain: {program}}}, {slow}", f"at: 10s, {run(fields, 'web-slow')}")
+
+
+def test_prometheus_says_what_it_is_given(tmp_path: Path) -> None:
+    passes(
+        tmp_path,
+        "at: 0s, fire: {alertname: Busy, service: web}",
+        f"at: 1s, {run('status: held, acts: 0', 'web-busy')}",
+        "at: 1m, prometheus: {queue > 5: 7}",
+        f"at: 10m, {run('acts: 1', 'web-busy')}",
+    )
+
+
+@pytest.mark.parametrize(("series", "acts"), [("[7, 8]", 1), ("[]", 0)])
+def test_prometheus_gives_many_series_or_none(tmp_path: Path, series: str, acts: int) -> None:
+    fire = "fire: {alertname: Busy, service: web}"
+    passes(tmp_path, f"at: 0s, prometheus: {{queue > 5: {series}}}, {fire}, expect: {{acts: {acts}}}")
 
 
 def test_a_muted_alert_is_left_alone_until_it_is_heard_again(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from remediator.actions import registry as actions_of
 from remediator.checks import registry as checks_of
+from remediator.config import load_config
+from remediator.engine.explain import explain_by_rules
 from remediator.engine.setup import Setup
 from remediator.rules.load import load_rules
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remediator.channels.base import Channel
+    from remediator.clock import Clock
     from remediator.config import Config
+    from remediator.model.explain import AskedAlert, Explanation
 
 
 def assemble(
@@ -45,3 +49,11 @@ def assemble(
         verify_interval=config.verify_interval,
         triage_timeout=config.triage_timeout,
     )
+
+
+def explain_offline(
+    path: Path, alerts: Sequence[AskedAlert], clock: Clock, most: int | None
+) -> list[Explanation]:
+    """What the files alone tell of alerts, without a daemon. InputError carries every mistake in them."""
+    setup = assemble(load_config(path), channels={})
+    return [explain_by_rules(setup, alert, clock.now(), most=most) for alert in alerts]

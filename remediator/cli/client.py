@@ -140,10 +140,16 @@ def read_token(file: Path | None) -> str:
     return token
 
 
-def calls_daemon(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of its connection; it is handed a Client and an Output."""
-
-    @click.option(
+def connection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `url` and `token_file`, from which a Client is made."""
+    token_file = click.option(
+        "--token-file",
+        envvar="REMEDIATOR_TOKEN_FILE",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        help="File that holds an operator's token. Without it, REMEDIATOR_TOKEN is the token.",
+    )
+    url = click.option(
         "--url",
         envvar="REMEDIATOR_URL",
         default=DEFAULT_URL,
@@ -151,13 +157,13 @@ def calls_daemon(command: Callable[..., None]) -> Callable[..., None]:
         show_envvar=True,
         help="Where the daemon listens.",
     )
-    @click.option(
-        "--token-file",
-        envvar="REMEDIATOR_TOKEN_FILE",
-        show_envvar=True,
-        type=click.Path(path_type=Path),
-        help="File that holds an operator's token. Without it, REMEDIATOR_TOKEN is the token.",
-    )
+    return url(token_file(command))
+
+
+def calls_daemon(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of its connection; it is handed a Client and an Output."""
+
+    @connection_options
     @output_option
     @functools.wraps(command)
     def wrapped(url: str, token_file: Path | None, output: str, **rest: Any) -> None:

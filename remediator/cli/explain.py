@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remediator.cli.client import calls_daemon
-from remediator.cli.output import moment, plain
+from remediator.cli.client import Client, connection_options, read_token
+from remediator.cli.options import output_option
+from remediator.cli.output import Output, moment, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from remediator.cli.client import Client
-    from remediator.cli.output import Output
+    from remediator.model.explain import Explanation
 
 LONGEST_FILE = 2_000_000
 """Bytes."""
+NEAREST = 5
+"""Rules that do not match that are told unless all are asked for."""
 MOST = 10
 """Alerts of a file that the daemon is asked about."""
 
@@ -30,6 +32,7 @@ _OVERALL = {
     "no_rule": "nothing would be done",
     "at_work": "its run is at work",
     "over": "nothing is left to decide",
+    "unknown": "the rule that is marked is used",
 }
 _RECORDED = ("overall", "decisive", "rule", "action", "reason", "detail", "severity", "outcome")
 """What is shown of a recorded decision, in this order, as far as it is there."""
@@ -46,10 +49,18 @@ _RECORDED = ("overall", "decisive", "rule", "action", "reason", "detail", "sever
 @click.option("--live", metavar="ALERTS", help="Alerts in Alertmanager: a fingerprint, or matchers.")
 @click.option("--incident", type=click.IntRange(min=1), metavar="ID", help="The alerts of an incident.")
 @click.option("--all", "every", is_flag=True, help="Tell of all rules that do not match.")
-@calls_daemon
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ask no daemon, but tell what this configuration and its rules alone say.",
+)
+@connection_options
+@output_option
 def explain(
-    client: Client,
-    out: Output,
+    url: str,
+    token_file: Path | None,
+    output: str,
+    config: Path | None,
     labels: tuple[str, ...],
     file: Path | None,
     live: str | None,
@@ -64,7 +75,7 @@ def explain(
     \b
     Exit codes:
       0  it was explained, whatever would be done
-      1  refused: there is no such alert or incident, or the file cannot be read
+      1  refused: there is no such alert or incident, or a file cannot be read or has mistakes
       2  the command was used wrongly
       3  no daemon answers
     """  # noqa: D301 - click wants the control character itself
@@ -75,6 +86,13 @@ def explain(
         alerts = [{"labels": _labels(labels)}]
     elif file is not None:
         alerts = _alerts(file)
+    out = Output(as_json=output == "json")
+    if config is not None:
+        if alerts is None:
+            raise click.UsageError("--live and --incident need the daemon; leave --config out")
+        _offline(out, config, alerts[:MOST], every)
+        return
+    client = Client(url, read_token(token_file))
     first = alerts[:MOST] if alerts else None
     told = client.post("/api/v1/explain", alerts=first, live=live, incident=incident, all=every)
     if out.as_json:
@@ -89,6 +107,38 @@ def explain(
     shown, found = len(told["explanations"]), max(told["found"], len(alerts or ()))
     if found > shown:
         out.note(f"These are the first {shown} of {found} alerts.")
+
+
+def _offline(out: Output, config: Path, alerts: Sequence[dict[str, Any]], every: bool) -> None:
+    from remediator.assembly import explain_offline
+    from remediator.clock import SystemClock
+    from remediator.model.explain import AskedAlert
+    from remediator.reading.problems import InputError
+
+    asked = [AskedAlert(labels=alert["labels"]) for alert in alerts]
+    try:
+        found = explain_offline(config, asked, SystemClock(), None if every else NEAREST)
+    except InputError as error:
+        raise click.ClickException(str(error)) from None
+    told = [_by_rules(one) for one in found]
+    if out.as_json:
+        out.json({"explanations": told})
+        return
+    for number, explanation in enumerate(told):
+        if number:
+            out.line()
+        _show(out, explanation)
+        if explanation["overall"] == "unknown":
+            out.line("Only the daemon knows the target, the plan, the guardrails and what is under way.")
+
+
+def _by_rules(one: Explanation) -> dict[str, Any]:
+    """What can be known without a daemon, as the API would name it."""
+    from dataclasses import asdict
+
+    known = ("labels", "fingerprint", "rules", "rules_version", "rule", "rule_version", "severity", "type")
+    whole = asdict(one)
+    return {key: whole[key] for key in (*known, "classified_by", "service", "overall", "detail")}
 
 
 def _labels(written: Sequence[str]) -> dict[str, str]:
@@ -142,30 +192,37 @@ def _why(data: dict[str, Any]) -> str:
 
 def _show(out: Output, told: dict[str, Any]) -> None:
     out.line(f"Alert {told['labels'].get('alertname', told['fingerprint'])}", style="bold")
-    known = "it is open here" if told["known"] == "open" else "taken as if it began to fire now"
-    if told["alertmanager"] != "none":
-        known += f"; Alertmanager says: {told['alertmanager']}"
     out.fields(
         (
             ("Labels", "\n".join(f"{name}={value}" for name, value in sorted(told["labels"].items()))),
-            ("State", known),
+            ("State", _state(told)),
             ("Severity", f"{told['severity']}, by {told['classified_by']}"),
             ("Type", told["type"]),
             ("Service", told["service"] or "none"),
-            ("Target", told["target"]),
-            ("Incident", told["incident"] or "a new one"),
-            ("Run", f"{told['run']}, {told['run_status']}" if told["run"] else None),
+            ("Target", told.get("target")),
+            ("Incident", told["incident"] or "a new one" if "incident" in told else None),
+            ("Run", f"{told['run']}, {told['run_status']}" if told.get("run") else None),
         )
     )
     show_rules(out, told["rules"], told["rule"])
-    if told["action"]:
+    if told.get("action"):
         _plan(out, told)
-    if told["guardrails"]:
+    if told.get("guardrails"):
         out.heading("Guardrails, as they are now")
         rows = ((v["guardrail"], v["verdict"], _objection(v)) for v in told["guardrails"])
         out.table(("GUARDRAIL", "VERDICT", "WHY"), rows)
-    why = ": ".join(str(part) for part in (told["reason"], told["detail"]) if part and part != "ok")
+    reason = told.get("reason")
+    why = ": ".join(str(part) for part in (reason, told["detail"]) if part and part != "ok")
     out.heading(f"Now {_OVERALL.get(told['overall'], told['overall'])}" + (f" ({why})" if why else ""))
+
+
+def _state(told: dict[str, Any]) -> str | None:
+    if "known" not in told:
+        return None
+    known = "it is open here" if told["known"] == "open" else "taken as if it began to fire now"
+    if told["alertmanager"] != "none":
+        known += f"; Alertmanager says: {told['alertmanager']}"
+    return known
 
 
 def _objection(verdict: dict[str, Any]) -> str:

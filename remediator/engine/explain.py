@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from remediator.decide import acting
 from remediator.decide.classify import classify
 from remediator.decide.draft import Draft
-from remediator.decide.intake import correlation_key, propose, service_key, take_in
+from remediator.decide.intake import correlation_key, propose, service_key, service_of, take_in
 from remediator.engine.facts import read_facts
 from remediator.engine.filling import UnfilledError, filled, reason_of
 from remediator.engine.runner import records_for
@@ -30,6 +30,7 @@ from remediator.rules.nearest import look_at_rules
 from remediator.world.targets import find_service
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any
 
     from remediator.decide.facts import WorldFacts
@@ -90,6 +91,32 @@ async def explain(core: Core, asked: AskedAlert, *, most: int | None) -> Explana
     if run.status in AT_WORK:
         return replace(explanation, overall="at_work", detail=f"run {run.id} is {run.status.value}")
     return await _planned(core, setup, alert, rule, run, explanation, sighting)
+
+
+def explain_by_rules(setup: Setup, asked: AskedAlert, now: datetime, *, most: int | None) -> Explanation:
+    """What rules and configuration alone tell: neither world nor store is looked at."""
+    labels = {name: value for name, value in asked.labels.items() if value}
+    alert = Alert(status="firing", labels=labels, starts_at=now, fingerprint=fingerprint(labels))
+    found = setup.rules.match(labels)
+    rule = found.rule if found else None
+    classified = classify(Draft(Snapshot(), now, classify=setup.rules.classify), labels, rule)
+    return Explanation(
+        at=now,
+        labels=labels,
+        fingerprint=alert.fingerprint,
+        known="assumed",
+        alertmanager="none",
+        rules=look_at_rules(setup.rules, labels, most),
+        rules_version=setup.rules.version,
+        rule=rule.name if rule else None,
+        rule_version=rule.version if rule else None,
+        severity=classified.severity,
+        type=classified.type,
+        classified_by=classified.by,
+        service=service_of(alert, rule),
+        overall="unknown" if rule else "no_rule",
+        detail=(rule.no_service or "") if rule else "no rule matches, so nothing is done",
+    )
 
 
 async def _planned(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.lab.alertmanager import Alertmanager
     from tests.lab.daemon import Daemon
+    from tests.lab.prometheus import Prometheus
 
 BROKEN = {"alertname": "Broken", "service": "app", "zone": "ü"}
 
@@ -71,3 +72,36 @@ def test_the_command_line_tells_of_a_past_incident(
     assert "Now it would not act (shadow: rule broken: shadow mode)" in told
     assert daemon.kinds() == before
     assert mend.calls() == 0
+
+
+@pytest.mark.parametrize(
+    ("promql", "reason", "detail"),
+    [
+        ("vector(0) == 0", "shadow", ""),
+        ("vector(0) == 1", "condition_not_met", "has no series"),
+        ("1 == bool 2", "condition_not_met", "is 0"),
+        ("up{", "fact_unreadable", "parse error"),
+    ],
+)
+def test_what_a_real_prometheus_says_decides(
+    start_daemon: Callable[..., Daemon],
+    start_prometheus: Callable[..., Prometheus],
+    mend: Program,
+    promql: str,
+    reason: str,
+    detail: str,
+) -> None:
+    prometheus = start_prometheus()
+    daemon = start_daemon(
+        rules=rules(rule("broken", command("mend"), when={"promql": promql}, mode="shadow")),
+        services=APP,
+        commands={"mend": mend.command()},
+        prometheus={"url": prometheus.url},
+        hasty=True,
+    )
+    (one,) = daemon.post("/api/v1/explain", {"alerts": [{"labels": BROKEN}]})["explanations"]
+    said = {verdict["guardrail"]: verdict for verdict in one["guardrails"]}
+    assert said["when"]["reason"] == ("ok" if reason == "shadow" else reason)
+    assert detail in said["when"]["detail"]
+    assert one["facts"]["answer"]["promql"] == promql
+    assert one["overall"] == "deny"

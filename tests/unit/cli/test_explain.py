@@ -104,3 +104,66 @@ async def test_as_json(shell: Shell) -> None:
     told = await shell.json("explain", "a=b")
     assert told["explanations"][0]["overall"] == "hold"
     assert told["found"] == 12
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration with two rules; there is no daemon."""
+    (tmp_path / "token").write_text("a-token-of-sixteen-characters-or-more\n")
+    (tmp_path / "token2").write_text("another-token-of-sixteen-characters\n")
+    (tmp_path / "rules.yml").write_text(RULES)
+    file = tmp_path / "remediator.yml"
+    file.write_text(CONFIG)
+    return file
+
+
+RULES = """
+classification: [{match: ['page="yes"'], severity: P0, type: data-issue}]
+groups:
+  - name: g
+    rules:
+      - {name: down, match: [alertname=Down], service: "{{ labels.job }}", steps: [restart: ]}
+      - {name: slow, match: [alertname=Slow, job=~"a|b"], severity: P2, service: app, steps: [restart: ]}
+"""
+CONFIG = """
+store: remediator.db
+rules: [rules.yml]
+services: {app: {target: {compose_service: app}}}
+tokens:
+  ingest: [{name: am, file: token}]
+  operators: [{name: alice, file: token2}]
+"""
+
+
+async def test_without_a_daemon_rules_and_classification_are_told(shell: Shell, config: Path) -> None:
+    args = ("explain", "--config", str(config), "alertname=Down", "job=app", "page=yes")
+    told = await shell.told(*args, token=None)
+    assert max(map(len, told.splitlines())) <= 80
+    for words in (
+        "P0, by table",
+        "data-issue",
+        "used",
+        'alertname="Slow"',
+        "Only the daemon",
+    ):
+        assert words in told
+    (one,) = (await shell.json(*args, token=None))["explanations"]
+    assert (one["rule"], one["service"], one["severity"], one["overall"]) == ("down", "app", "P0", "unknown")
+    assert shell.desk.asked == []
+
+
+async def test_without_a_daemon_a_template_without_a_value_is_told(shell: Shell, config: Path) -> None:
+    told = await shell.json("explain", "--config", str(config), "alertname=Down", token=None)
+    assert told["explanations"][0]["service"] is None
+    assert "has no label `job`" in told["explanations"][0]["detail"]
+
+
+async def test_mistakes_in_the_files_are_told(shell: Shell, config: Path) -> None:
+    (config.parent / "rules.yml").write_text("groups: [{name: g, rules: [{name: x}]}]")
+    told = await shell.refused("explain", "--config", str(config), "a=b", token=None)
+    assert "rules.yml:1:" in told
+
+
+@pytest.mark.parametrize("args", [["--live", "a=b"], ["--incident", "1"]])
+async def test_what_needs_the_daemon_does_not_go_without(shell: Shell, config: Path, args: list[str]) -> None:
+    await shell.refused("explain", "--config", str(config), *args, code=2)

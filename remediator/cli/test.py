@@ -54,7 +54,8 @@ def test(
     \b
     Exit codes:
       0  all tests passed
-      1  a test failed, a file has mistakes, or with --fail-uncovered something is not shown
+      1  a test failed, a file has mistakes, or something is not shown and
+         --fail-uncovered is given
       2  the command was used wrongly
     """  # noqa: D301 - click wants the control character itself
     from remediator.rehearse import report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_EVENTS = 12
 """How many of the last events are shown with a failure."""
+WIDTH = 74
+"""Columns of what had happened, which is set in by a few."""
 TOLD = ("rule", "action", "decisive", "overall", "reason", "outcome", "detail", "why", "alert", "service")
 """What is shown of an event, where it has it."""
 
@@ -122,13 +125,17 @@ def _history(result: Result) -> Iterator[str]:
     if len(events) > SHOWN_EVENTS:
         yield f"... {counted(len(events) - SHOWN_EVENTS, 'event')} before"
     for event in events[-SHOWN_EVENTS:]:
-        yield f"{format_duration(event.at - begins):>9}  {_event(event)}"
+        line = f"{format_duration(event.at - begins):>9}  {_event(event)}"
+        yield from wrap(line, WIDTH, subsequent_indent=" " * 13, drop_whitespace=False)
     if not events:
         yield "nothing"
 
 
 def _event(event: Event) -> str:
-    shown = (f"{key}={event.data[key]}" for key in TOLD if event.data.get(key) not in (None, ""))
+    data = event.data
+    if data.get("overall") == "allow":  # then none of them decided
+        data = {**data, "decisive": None}
+    shown = (f"{key}={data[key]}" for key in TOLD if data.get(key) not in (None, ""))
     return f"{event.kind:<20} {' '.join(shown)}".rstrip()
 
 

@@ -70,7 +70,9 @@ def test_a_failure_tells_what_was_expected_and_what_had_happened(suite: Path) ->
         "      got       failed",
         "  what had happened by then:",
     ]
-    assert any("5m  run.finished" in line and "still_firing" in line for line in lines)
+    assert "5m run.finished rule=web-down action=restart reason=still_firing" in " ".join(
+        result.output.split()
+    )
     assert max(map(len, lines[5:])) <= 80
     assert "1 test passed, 1 failed" in lines
     assert result.exit_code == 1

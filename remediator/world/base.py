@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from remediator.model.service import Target
     from remediator.model.words import Json
     from remediator.model.world import Container, SwarmService, Usage
+    from remediator.world.compose import Compose
 
 ENABLE_LABEL = "remediator.enable"
 """With the value `true` on a container or Swarm service it may be acted on without a catalogue entry."""
@@ -286,6 +287,8 @@ class World:
     clock: Clock
     own_container_id: str | None
     """The container that the daemon itself runs in (it may be the short id); None outside of one."""
+    compose: Compose | None = None
+    """Docker Compose on this machine; None where it cannot be used."""
 
     def engine(self, name: str) -> Engine:
         """The engine of this name; TargetError if the configuration has none."""

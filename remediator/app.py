@@ -34,6 +34,8 @@ from remediator.world.asking import Endpoint, basic, bearer
 from remediator.world.base import World
 from remediator.world.commands import NamedCommands
 from remediator.world.docker import DockerEngine
+from remediator.world.host import LocalHost
+from remediator.world.network import LocalNetwork
 from remediator.world.own import own_container_id
 from remediator.world.prometheus import PrometheusClient
 
@@ -270,6 +272,8 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
             prometheus=PrometheusClient(endpoint(config.prometheus), clock) if config.prometheus else None,
             commands=NamedCommands(config.commands, clock, instance=instance),
             clock=clock,
+            host=LocalHost(clock),
+            network=LocalNetwork(clock),
             own_container_id=own_container_id(),
         )
     except ValueError as error:
@@ -280,7 +284,7 @@ async def close_world(world: World) -> None:
     """Let go of all connections."""
     for engine in world.engines.values():
         await engine.close()
-    for client in (world.alerts, world.prometheus):
+    for client in (world.alerts, world.prometheus, world.network):
         if client is not None:
             await client.close()
 

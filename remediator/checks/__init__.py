@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from remediator.checks.command import CommandLook
 from remediator.checks.containers import ContainersLook
 from remediator.checks.deploys import ChangesLook
+from remediator.checks.directory import DirectoryLook
 from remediator.checks.events import EventsLook
 from remediator.checks.health import HealthLook
+from remediator.checks.host import HostLook
 from remediator.checks.logs import LogsLook
+from remediator.checks.reach import HealthUrlLook, TcpLook
 from remediator.checks.stats import StatsLook
 
 if TYPE_CHECKING:
@@ -30,6 +33,10 @@ def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Check]:
         StatsLook(),
         EventsLook(),
         ChangesLook(),
+        HostLook(),
+        TcpLook(),
+        HealthUrlLook(),
+        DirectoryLook(),
         CommandLook(commands),
     )
     return {look.name: look for look in looks}

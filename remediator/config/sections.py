@@ -22,7 +22,7 @@ from remediator.model.command import ParamSpec
 from remediator.model.duration import Duration
 from remediator.model.service import Target, TargetKind
 from remediator.model.words import Mode
-from remediator.reading.fields import BudgetText, Name, Positive, Share, Size, Text
+from remediator.reading.fields import BudgetText, Name, Positive, Share, Size, Text, WebAddress
 from remediator.reading.typed import Mistake, ReadAs, Strict, describe, mistaken
 
 DEFAULTS = Policy()
@@ -182,6 +182,9 @@ class ServiceEntry(Strict):
     stakeholders: tuple[Text, ...] = Field(default=(), description="Who wants to know when it is ill.")
     sli: dict[Name, Text] = Field(
         default_factory=dict, description="Its service level indicators: name and PromQL query."
+    )
+    health_url: WebAddress | None = Field(
+        default=None, description="What answers 2xx while it is well; the check `health_url` asks it."
     )
 
 

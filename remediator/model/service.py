@@ -43,3 +43,5 @@ class Service:
     stakeholders: tuple[str, ...] = ()
     sli: dict[str, str] = field(default_factory=dict)
     """Name of a service level indicator -> PromQL query."""
+    health_url: str | None = None
+    """What answers 2xx while the service is well."""

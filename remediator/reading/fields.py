@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
 
@@ -82,6 +83,23 @@ Size = Annotated[
     ),
 ]
 """A number of bytes, written `10MB` or `64KiB`."""
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or not text.isprintable() or set(text) & set(" {}"):
+        raise ValueError("expected an address such as http://app.example.com:8080/healthz")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a user name or password is not taken from an address: it would be shown to people")
+    return text
+
+
+WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_web_address)]
+"""An http or https address that is asked as it is written, without credentials."""
 
 _SHARE = re.compile(r"\d{1,4}|(?:100|\d{1,2})%", re.ASCII)
 

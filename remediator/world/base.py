@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from remediator.model.alert import Sighting
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
+from remediator.world.near import Unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from remediator.model.service import Target
     from remediator.model.words import Json
     from remediator.model.world import Container, SwarmService, Usage
+    from remediator.world.near import Host, Network
     from remediator.world.compose import Compose
 
 ENABLE_LABEL = "remediator.enable"
@@ -275,6 +277,9 @@ class Commands(Protocol):
         """End the attempt's own command if it still runs; what it has let go of is left alone."""
 
 
+_UNSEEN = Unseen()
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """Everything outside, as one thing to hand around."""
@@ -285,6 +290,9 @@ class World:
     prometheus: Prometheus | None
     commands: Commands
     clock: Clock
+    host: Host = _UNSEEN
+    """The machine that the daemon runs on."""
+    network: Network = _UNSEEN
     own_container_id: str | None
     """The container that the daemon itself runs in (it may be the short id); None outside of one."""
     compose: Compose | None = None

@@ -37,7 +37,7 @@ def test_every_action_and_incident_type_is_told_of(name: str) -> None:
 
 def test_every_check_is_told_of_with_all_its_parameters_and_an_example() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (REFERENCE / "checks.md").read_text(), re.MULTILINE))
-    assert list(rows) == list(checks({}))
+    assert set(rows) == set(checks({}))
     for name, look in checks({}).items():
         told, _, example = rows[name].rsplit(" | ", 2)
         for param, field in look.params.model_fields.items():

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.alias_generators import to_pascal
 
 from remediator.model.alert import Instant
-from remediator.model.world import Container, SwarmService, Usage, WorldError
+from remediator.model.world import Container, SwarmService, WorldError
 from remediator.world.base import EngineEvent
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ DEFAULT_MONITOR = timedelta(seconds=5)
 
 _BEFORE_ANY_ENGINE = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
-_NO_LIMIT = 2**62
-"""From here on a limit is the kernel's way to say that there is none."""
 
 
 def _parsed(value: object) -> object:
@@ -98,7 +96,7 @@ class _Inspected(_Told):
 
 def container_of(told: Json) -> Container:
     """A container from its inspection. Raises WorldError."""
-    seen = _read(_Inspected, told, "a container")
+    seen = read(_Inspected, told, "a container")
     state = seen.state
     stop_timeout = seen.config.stop_timeout
     if stop_timeout is None:
@@ -117,8 +115,8 @@ def container_of(told: Json) -> Container:
         exit_code=state.exit_code if over else None,
         oom_killed=state.oom_killed,
         created_at=seen.created,
-        started_at=_if_ever(state.started_at),
-        finished_at=_if_ever(state.finished_at),
+        started_at=if_ever(state.started_at),
+        finished_at=if_ever(state.finished_at),
         restart_count=seen.restart_count,
         restart_policy=seen.host_config.restart_policy.name or "no",
         stop_timeout=stop_timeout if stop_timeout >= 0 else NEVER_KILLED,
@@ -127,64 +125,7 @@ def container_of(told: Json) -> Container:
 
 def has_tty(told: Json) -> bool:
     """True if the container writes to a terminal: its logs are then not split into two streams."""
-    return _read(_Inspected, told, "a container").config.tty
-
-
-class _Counted(BaseModel):
-    """Part of the counts, which the engine names in another style."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
-
-
-class _CpuUsage(_Counted):
-    total_usage: int
-
-
-class _CpuStats(_Counted):
-    cpu_usage: _CpuUsage
-
-
-class _MemoryStats(_Counted):
-    usage: int | None = None
-    limit: int | None = None
-    stats: dict[str, int] | None = None
-
-
-class _PidsStats(_Counted):
-    current: int | None = None
-    limit: int | None = None
-
-
-class _Stats(_Counted):
-    read: Moment
-    cpu_stats: _CpuStats
-    memory_stats: _MemoryStats = _MemoryStats()
-    pids_stats: _PidsStats = _PidsStats()
-
-
-def usage_of(told: Json) -> Usage | None:
-    """What a container uses, from its counts; None if it does not run. Raises WorldError."""
-    seen = _read(_Stats, told, "the counts of a container")
-    if _if_ever(seen.read) is None:
-        return None
-    memory, pids = seen.memory_stats, seen.pids_stats
-    return Usage(
-        at=seen.read,
-        cpu_seconds=seen.cpu_stats.cpu_usage.total_usage / _SECOND,
-        memory=None if memory.usage is None else max(memory.usage - _cache(memory.stats or {}), 0),
-        memory_limit=_if_limited(memory.limit),
-        pids=pids.current,
-        pids_limit=_if_limited(pids.limit),
-    )
-
-
-def _cache(stats: dict[str, int]) -> int:
-    """As `docker stats` reckons it, for control groups of version 1, and 2."""
-    return stats.get("total_inactive_file", stats.get("inactive_file", 0))
-
-
-def _if_limited(limit: int | None) -> int | None:
-    return limit if limit is not None and 0 < limit < _NO_LIMIT else None
+    return read(_Inspected, told, "a container").config.tty
 
 
 class _Listed(_Told):
@@ -193,7 +134,7 @@ class _Listed(_Told):
 
 def ids_of(told: Json) -> list[str]:
     """The ids in a list of containers or tasks. Raises WorldError."""
-    return [_read(_Listed, entry, "a list of containers").id for entry in _list(told, "a list of containers")]
+    return [read(_Listed, entry, "a list of containers").id for entry in _list(told, "a list of containers")]
 
 
 class _Version(_Told):
@@ -259,8 +200,8 @@ class _Task(_Told):
 
 def service_of(told: Json, tasks: Json) -> SwarmService:
     """A Swarm service from its inspection and the list of its tasks. Raises WorldError."""
-    seen = _read(_Service, told, "a Swarm service")
-    all_tasks = [_read(_Task, entry, "a Swarm task") for entry in _list(tasks, "a list of Swarm tasks")]
+    seen = read(_Service, told, "a Swarm service")
+    all_tasks = [read(_Task, entry, "a Swarm task") for entry in _list(tasks, "a list of Swarm tasks")]
     wanted = [task for task in all_tasks if task.desired_state == "running"]
     present = _compared(told["Spec"]["TaskTemplate"])
     running = [task for task in wanted if task.status.state == "running" and _compared(task.spec) == present]
@@ -337,7 +278,7 @@ KINDS: tuple[Kind, ...] = ("container", "service")
 
 def event_of(told: Json) -> tuple[int, EngineEvent | None]:
     """When it happened in nanoseconds, and the event; None if it is of a kind that is not kept."""
-    seen = _read(_Event, told, "an event")
+    seen = read(_Event, told, "an event")
     for kind in KINDS:
         if seen.type == kind and seen.action in ACTIONS:
             return seen.time_nano, EngineEvent(
@@ -373,7 +314,7 @@ class Info(BaseModel):
 
 def info_of(told: Json) -> Info:
     """From the answer to /info. Raises WorldError."""
-    seen = _read(_Info, told, "the engine's description")
+    seen = read(_Info, told, "the engine's description")
     return Info(
         server_version=seen.server_version,
         system_time=seen.system_time,
@@ -388,7 +329,7 @@ class _Network(_Told):
 
 def created_of(told: Json) -> datetime:
     """When a network was made. Raises WorldError."""
-    return _read(_Network, told, "a network").created
+    return read(_Network, told, "a network").created
 
 
 def at_nanoseconds(nanoseconds: int) -> datetime:
@@ -399,7 +340,8 @@ def at_nanoseconds(nanoseconds: int) -> datetime:
 M = TypeVar("M", bound=BaseModel)
 
 
-def _read(model: type[M], told: object, what: str) -> M:
+def read(model: type[M], told: object, what: str) -> M:
+    """What was told, as `model`. WorldError names the first place that does not fit."""
     try:
         return model.model_validate(told)
     except ValidationError as error:
@@ -414,5 +356,6 @@ def _list(told: object, what: str) -> Sequence[object]:
     return told
 
 
-def _if_ever(moment: datetime) -> datetime | None:
+def if_ever(moment: datetime) -> datetime | None:
+    """The moment; None for Go's "never"."""
     return moment if moment > _BEFORE_ANY_ENGINE else None

@@ -13,7 +13,7 @@ from remediator.model.service import Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 from remediator.world.base import EngineInfo, EngineRefused
-from remediator.world.docker import answers
+from remediator.world.docker import answers, counts
 from remediator.world.docker.api import quoted
 from remediator.world.docker.frames import Frames
 from remediator.world.labels import (
@@ -91,7 +91,7 @@ def logs(call: Call, container_id: str, tail: int) -> str:
 def usage(call: Call, container_id: str) -> Usage | None:
     """See `Engine.usage`."""
     told = call.get(f"/containers/{quoted(container_id)}/stats", stream="0", **{"one-shot": "1"})
-    return None if told is None else answers.usage_of(told)
+    return None if told is None else counts.usage_of(told)
 
 
 def restart(call: Call, container_id: str, stop_timeout: int) -> None:

@@ -15,6 +15,7 @@ from remediator.world.base import World
 from remediator.world.simulated.alertmanagers import SimulatedAlertmanagers
 from remediator.world.simulated.commands import Program, Ran, SimulatedCommands
 from remediator.world.simulated.engine import SimulatedEngine
+from remediator.world.simulated.near import SimulatedHost, SimulatedNetwork
 from remediator.world.simulated.prometheus import SimulatedPrometheus
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = [
     "SimulatedAlertmanagers",
     "SimulatedCommands",
     "SimulatedEngine",
+    "SimulatedHost",
+    "SimulatedNetwork",
     "SimulatedPrometheus",
     "SimulatedWorld",
     "fingerprint",
@@ -43,6 +46,8 @@ class SimulatedWorld(World):
     alerts: SimulatedAlertmanagers
     prometheus: SimulatedPrometheus
     commands: SimulatedCommands
+    host: SimulatedHost
+    network: SimulatedNetwork
 
     @classmethod
     def make(
@@ -56,6 +61,8 @@ class SimulatedWorld(World):
             alerts=SimulatedAlertmanagers(clock),
             prometheus=SimulatedPrometheus(clock),
             commands=SimulatedCommands(clock, commands),
+            host=SimulatedHost(),
+            network=SimulatedNetwork(),
             clock=clock,
             own_container_id=own_container_id,
         )

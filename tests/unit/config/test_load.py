@@ -150,6 +150,7 @@ def test_a_service_with_all_that_is_known_of_it(tmp_path: Path) -> None:
             min_healthy: 50%
             stakeholders: [research]
             sli: {errors: "rate(x[5m])"}
+            health_url: http://app:8000/healthz
           db: {target: none}
         """,
     )
@@ -162,6 +163,7 @@ def test_a_service_with_all_that_is_known_of_it(tmp_path: Path) -> None:
         min_healthy="50%",
         stakeholders=("research",),
         sli={"errors": "rate(x[5m])"},
+        health_url="http://app:8000/healthz",
     )
 
 
@@ -189,6 +191,8 @@ def test_a_service_with_all_that_is_known_of_it(tmp_path: Path) -> None:
             "{app: {min_healthy: most}}",
             "most: expected a count such as 2, or a share such as 50%; this is `most`",
         ),
+        ("{app: {health_url: 'app:8000'}}", "': expected an address such as http://"),
+        ("{app: {health_url: 'http://u:p@app/'}}", "': a user name or password is not taken"),
         ("{'a b': {}}", "': `a b` cannot be a name"),
         ("{app: {targt: none}}", "targt: unknown key `targt`; did you mean `target`?"),
     ],

@@ -17,7 +17,7 @@ from watchfiles import awatch
 from remediator.reading.files import read_bytes, stamps
 from remediator.reading.problems import InputError
 from remediator.reading.yamlfile import MAX_BYTES
-from remediator.rules.files import SUFFIXES, gather, is_pattern, listed, pattern_root, stamps_below
+from remediator.rules.files import SUFFIXES, gather, is_pattern, listing, pattern_root
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -52,7 +52,7 @@ class OnDisk:
 
     def stamp(self) -> object:
         """Equal as long as nothing was touched."""
-        return stamps([self._config]), stamps_below(self.rules)
+        return stamps([self._config]), listing(self.rules)
 
     def content(self) -> str:
         """Hash of what is in all files, or of why not. InputError if they never stop changing."""
@@ -185,8 +185,7 @@ def places_of(paths: Iterable[Path]) -> Places:
 
     for path in paths:
         follow(pattern_root(path) if is_pattern(path) else path)
-        found, _ = listed([path])
-        for file in found:
+        for file, _ in listing([path]).files:
             if file.is_symlink():
                 follow(file)
             elif is_pattern(path):

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from remediator.reading.problems import InputError, Problem
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 TRIES = 10
@@ -26,17 +27,20 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 )
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of a regular file, at most `limit` bytes of it. InputError says why it cannot be read."""
+def read_bytes(path: Path, limit: int, *, told_as: Path | None = None) -> bytes:
+    """The content of a regular file, at most `limit` bytes of it.
+
+    InputError says why it cannot be read; `told_as` is the path that people know, if that is another one.
+    """
     try:
         # Asked before it is opened, too: to open a device can set it going.
-        _regular(path, path.stat().st_mode)
+        _regular(path.stat().st_mode)
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(number, "rb") as file:  # noqa: PTH123 - of a number
-            _regular(path, os.fstat(number).st_mode)
+            _regular(os.fstat(number).st_mode)
             return file.read(limit)
     except (OSError, ValueError) as error:
-        raise InputError([unreadable(path, error)]) from None
+        raise InputError([unreadable(told_as or path, error)]) from None
 
 
 def unreadable(path: Path, error: OSError | ValueError) -> Problem:
@@ -47,7 +51,7 @@ def unreadable(path: Path, error: OSError | ValueError) -> Problem:
     return Problem(file=str(path), message=f"cannot be read: {reason[:1].lower()}{reason[1:]}")
 
 
-def _regular(path: Path, mode: int) -> None:
+def _regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
         raise ValueError(f"it is {kind}, not a file")
@@ -69,20 +73,21 @@ def _stamp(path: Path) -> object:
     return seen.st_dev, seen.st_ino, seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def undisturbed(what: Path, stamp: Callable[[], object], read: Callable[[], T]) -> T:
+def undisturbed(what: Path, look: Callable[[], S], read: Callable[[S], T]) -> T:
     """What `read` gives, or the InputError that it raises, of a moment at which nothing changed.
 
-    `stamp` is asked before and after it. InputError about `what` if there is no such moment.
+    `look` is asked before and after it, and `read` told what it said before. InputError about `what` if there
+    is no such moment.
     """
     for _ in range(TRIES):
-        before = stamp()
+        before = look()
         try:
-            found = read()
+            found = read(before)
         except InputError:
-            if stamp() == before:
+            if look() == before:
                 raise
         else:
-            if stamp() == before:
+            if look() == before:
                 return found
     message = "changes all the time while it is read; write new files beside the old ones, and rename them"
     raise InputError([Problem(file=str(what), message=message)])

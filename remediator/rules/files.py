@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from remediator.reading.files import read_bytes, stamps, undisturbed, unreadable
 from remediator.reading.problems import InputError, Problem
@@ -41,23 +42,34 @@ class Gathered:
     """Of the paths that lead to none."""
 
 
+class Listed(NamedTuple):
+    """A rule file that is there."""
+
+    path: Path
+    """As people wrote it."""
+    real: Path
+    """Without links: whatever they lead to later, this is read."""
+
+
+class Listing(NamedTuple):
+    """The rule files below some paths. Two are equal as long as the files are the same, none written."""
+
+    files: tuple[Listed, ...]
+    problems: tuple[Problem, ...]
+    stamps: tuple[object, ...]
+
+
 def gather(paths: Sequence[Path]) -> Gathered:
     """Read every rule file below `paths`, each once, in the order of the paths and of the names.
 
     InputError if they do not stop changing.
     """
-    return undisturbed(paths[0], lambda: stamps_below(paths), lambda: _gather(paths)) if paths else _NOTHING
+    return undisturbed(paths[0], lambda: listing(paths), _read) if paths else Gathered((), ())
 
 
-def stamps_below(paths: Sequence[Path]) -> tuple[object, ...]:
-    """Equal as long as there are the same rule files below `paths`, and none was written; see `stamps`."""
-    files, problems = listed(paths)
-    return (*stamps(files), *problems)
-
-
-def listed(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
+def listing(paths: Sequence[Path]) -> Listing:
     """The rule files below `paths`, each once, and the paths that lead to none."""
-    files: dict[Path, Path] = {}
+    files: dict[Path, Listed] = {}
     problems: list[Problem] = []
     for path in paths:
         try:
@@ -68,8 +80,14 @@ def listed(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
         if not found:
             problems.append(Problem(file=str(path), message="there is no rule file (*.yml, *.yaml) here"))
         for file in found:
-            files.setdefault(_resolved(file), file)
-    return list(files.values()), problems
+            files.setdefault(file.real, file)
+    return Listing(tuple(files.values()), tuple(problems), stamps(file.real for file in files.values()))
+
+
+def listed(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
+    """The rule files below `paths` as people wrote them, and the paths that lead to none."""
+    found = listing(paths)
+    return [file.path for file in found.files], list(found.problems)
 
 
 def is_pattern(path: Path) -> bool:
@@ -77,29 +95,28 @@ def is_pattern(path: Path) -> bool:
     return any(char in str(path) for char in "*?[") and not path.exists()
 
 
-def _gather(paths: Sequence[Path]) -> Gathered:
-    listing, problems = listed(paths)
+def _read(found: Listing) -> Gathered:
     files = []
-    for path in listing:
+    for path, real in found.files:
         try:
-            files.append(Content(path, read_bytes(path, MAX_BYTES + 1)))
+            files.append(Content(path, read_bytes(real, MAX_BYTES + 1, told_as=path)))
         except InputError as error:
             files.append(Content(path, b"", error.problems))
-    return Gathered(tuple(files), tuple(problems))
+    return Gathered(tuple(files), found.problems)
 
 
-_NOTHING = Gathered((), ())
-
-
-def _below(path: Path) -> Iterator[Path]:
+def _below(path: Path) -> Iterator[Listed]:
     if path.is_dir():
-        return _rule_files(sorted(path.iterdir()), path)
+        # Followed once for all of its files: a link that is swapped meanwhile parts none of them.
+        real = path.resolve()
+        return (_listed(path / file.name, file) for file in _rule_files(sorted(real.iterdir()), real))
     if is_pattern(path):
         root = pattern_root(path)
-        return _rule_files(sorted(root.glob(str(path.relative_to(root)))), root)
+        found = _rule_files(sorted(root.glob(str(path.relative_to(root)))), root)
+        return (_listed(file, file) for file in found)
     if path.name.endswith(TESTS):
         raise ValueError("it holds tests of rules, by its name; `remediator test` runs them")
-    return iter([path])
+    return iter([_listed(path, path)])
 
 
 def _rule_files(found: Sequence[Path], root: Path) -> Iterator[Path]:
@@ -115,8 +132,8 @@ def pattern_root(path: Path) -> Path:
     return next(parent for parent in path.parents if not any(char in str(parent) for char in "*?["))
 
 
-def _resolved(file: Path) -> Path:
+def _listed(path: Path, file: Path) -> Listed:
     try:
-        return file.resolve()
+        return Listed(path, file.resolve())
     except (OSError, RuntimeError):  # links in a circle; whoever reads it is told
-        return file
+        return Listed(path, file)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.daemon import Daemon
 
 EDITS = 100
-BETWEEN = 50
+BETWEEN = 30
 """Files without rules between the two, so that it takes a moment to get from the one to the other."""
 SERVICES = [f"app-{number}" for number in range(10)]
 MISTAKES: list[bytes] = [
@@ -183,7 +183,7 @@ def test_a_hundred_edits_under_load_lose_no_alert_and_show_no_half_of_a_set(
             until_sync(lambda wanted=wanted: reloads.has_done(wanted), 30, "a reload", interval=0.001)
             written.swap()
         with Beside(written.flap):
-            wanted = reloads.times + 20
+            wanted = reloads.times + 10
             until_sync(lambda: reloads.has_done(wanted), 60, "reloads while files change all the time")
     assert daemon.ask("POST", "/-/reload").ok
 

@@ -136,8 +136,8 @@ def during(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], No
     """Have something happen each time that a file has been read."""
 
     def happen(what: Callable[[], None]) -> None:
-        def read(path: Path, limit: int) -> bytes:
-            data = reading.read_bytes(path, limit)
+        def read(path: Path, limit: int, *, told_as: Path) -> bytes:
+            data = reading.read_bytes(path, limit, told_as=told_as)
             what()
             return data
 
@@ -168,6 +168,24 @@ def test_links_that_are_swapped_meanwhile_give_all_of_the_new_files(
 
     during(swap)
     assert [content.data for content in gather([tmp_path / "now"]).files] == [b"v2 a.yml", b"v2 b.yml"]
+
+
+def test_links_that_are_swapped_to_and_fro_part_no_files(
+    tmp_path: Path, during: Callable[[Callable[[], None]], None]
+) -> None:
+    version(tmp_path, "v1")
+    version(tmp_path, "v2")
+    (tmp_path / "now").symlink_to("v1")
+
+    def swap() -> None:
+        other = {"v1": "v2", "v2": "v1"}[(tmp_path / "now").readlink().name]
+        (tmp_path / "new").symlink_to(other)
+        (tmp_path / "new").rename(tmp_path / "now")
+
+    during(swap)  # after the second file it is as it was before the first one
+    found = gather([tmp_path / "now"]).files
+    assert [content.data for content in found] == [b"v1 a.yml", b"v1 b.yml"]
+    assert [content.path for content in found] == [tmp_path / "now" / "a.yml", tmp_path / "now" / "b.yml"]
 
 
 @pytest.mark.parametrize("how", ["rewritten", "removed", "added", "replaced by a directory"])

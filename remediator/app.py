@@ -23,7 +23,7 @@ from remediator.engine.engine import Engine
 from remediator.engine.reloading import SIGNAL, WATCH
 from remediator.engine.watching import OnDisk, Watcher
 from remediator.metrics import Metrics
-from remediator.reading.files import undisturbed
+from remediator.reading.files import stamps, undisturbed
 from remediator.reading.problems import InputError
 from remediator.store import Store, StoreError
 from remediator.web.app import make_app, start_site, stop_site
@@ -175,7 +175,7 @@ class Daemon:
 
     def _load(self) -> Setup:
         """Read everything, as it was at one moment. Nothing of it counts before it is in force."""
-        return undisturbed(self._path, self._disk.stamp, self._load_once)
+        return undisturbed(self._path, lambda: stamps([self._path]), lambda _: self._load_once())
 
     def _load_once(self) -> Setup:
         content = self._disk.content()

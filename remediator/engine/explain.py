@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 PROVISIONAL = 2**62
 """First number of what is only supposed; no row of any table has it."""
 
+RESOLUTION = timedelta(microseconds=1)
+"""Least time between two moments."""
+
 FRESH = timedelta(seconds=2)
 """How old an answer of Alertmanager's may be."""
 
@@ -220,17 +223,20 @@ def _suppose(core: Core, setup: Setup, reader: Reader, alert: Alert, rule: Rule 
     draft = Draft(snapshot, core.clock.now(), find_rule=rules.find, classify=rules.classify)
     became = take_in(draft, alert, rule, setup.policy)
     if became == "stale":  # it is from before its last end: taken as if it began again
-        again = alert.model_copy(update={"starts_at": draft.now})
-        became = take_in(draft, again, rule, setup.policy)
-    episode = max(
-        (e for e in snapshot.all(Episode) if e.fingerprint == alert.fingerprint), key=lambda e: e.id
-    )
+        last = _latest(snapshot, alert)
+        begins = max(draft.now, last.starts_at + RESOLUTION, (last.ends_at or draft.now) + RESOLUTION)
+        became = take_in(draft, alert.model_copy(update={"starts_at": begins}), rule, setup.policy)
+    episode = _latest(snapshot, alert)
     if rule is None:
         return _Supposed(draft, episode, became == "opened", None)
     if episode.rule != rule.name:  # opened under other rules than are in force now
         episode = replace(episode, rule=rule.name)
         snapshot.put(episode)
     return _Supposed(draft, episode, became == "opened", _run(draft, episode, rule))
+
+
+def _latest(snapshot: Snapshot, alert: Alert) -> Episode:
+    return max((e for e in snapshot.all(Episode) if e.fingerprint == alert.fingerprint), key=lambda e: e.id)
 
 
 def _run(draft: Draft, episode: Episode, rule: Rule) -> Run | None:

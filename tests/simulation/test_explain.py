@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -178,3 +179,19 @@ async def test_a_past_incident_beside_what_would_be_decided_now(build: Callable[
         assert [e.overall for e in told.explanations] == ["needs_approval"]
         with pytest.raises(NotFound, match="no incident 99"):
             await house.desk.explain_incident(99, 5)
+
+
+async def test_an_alert_whose_end_lies_ahead_of_our_clock_is_taken_as_if_it_began_again(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(rule(guardrails=""))) as house:
+        mark = await house.fire()
+        await house.until(lambda: house.docker.restarts)
+        body = json.loads(house.alertmanager.notification(mark))
+        ahead = house.clock.now() + timedelta(minutes=5)
+        body["alerts"][0] |= {"status": "resolved", "endsAt": ahead.isoformat()}
+        house.alertmanager.resolve(mark)
+        assert await house.post(json.dumps(body).encode())
+        await house.finished()
+        told = await explained(house)
+        assert (told.known, told.incident, told.overall) == ("assumed", None, "allow")

@@ -29,6 +29,7 @@ passes between an alert and what is decided about it, and in the past some did."
 
 BEFORE = timedelta(seconds=5)
 """How long before it was told something had been so."""
+OPENED = "opened"
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 UNPLANNED = frozenset(
@@ -192,7 +193,7 @@ class _Reader:
                 if entity.rule is not None:
                     self._marks[entity.incident_id, entity.rule].add(entity.fingerprint)
                 self._record.moments.append(Moment(event.at, entity))
-                self._seen[entity.fingerprint].append((event.at, ""))
+                self._seen[entity.fingerprint].append((event.at, OPENED if entity.firing else ""))
 
     def _people(self, event: Event, run: Run | None) -> None:
         data, why = event.data, str(event.data.get("why") or "")
@@ -288,10 +289,19 @@ class _Reader:
                 key=lambda change: change.at or LATEST,
             )
         for mark, seen in self._seen.items():
+            opened = [at for at, state in seen if state == OPENED]
+            record.alerts[mark] = [_until_it_fires(window, opened) for window in record.alerts[mark]]
             for (at, state), (until, _) in zip(seen, [*seen[1:], (seen[-1][0] + NEAR, "")], strict=True):
                 if state in ("muted", "unknown"):
                     record.alerts[mark].append(Window(at, until, state))
         return record
+
+
+def _until_it_fires(window: Window, opened: Iterable[datetime]) -> Window:
+    """What was seen of an alert says nothing of the next time that it fires."""
+    return window._replace(
+        end=min((at for at in opened if window.begin < at < window.end), default=window.end)
+    )
 
 
 def _explained(change: ObjectChange, attempts: Iterable[Attempt]) -> bool:

@@ -231,7 +231,8 @@ class _Stage:
 
     async def _know(self, episode: Episode) -> None:
         """An episode began or ended; if no notification told, Alertmanager's API did."""
-        at = self._clock.now()
+        # An end before the beginning, as clocks that differ may tell, would not be taken for one.
+        at = max(self._clock.now(), episode.starts_at)
         change = Change(at, episode.firing, episode.fingerprint, episode.labels, episode.starts_at)
         self._alertmanager.follow(change)
         if (episode.fingerprint in self._engine.core.alarms.firing()) != episode.firing:

@@ -129,3 +129,35 @@ def test_what_prometheus_said_then_is_said_again(tmp_path: Path) -> None:
     assert line.then.holds == line.now.holds == ["condition_not_met"]
     (other,) = past.replay(then.replace("up == 0", "up == 1"))
     assert "promql:web-down" in other.depends
+
+
+async def again_at_once(house: House) -> None:
+    for _ in range(2):
+        mark = await house.fire()
+        await house.acts()
+        await house.resolve(mark)
+        await house.finished()
+        await house.wait(seconds=5)
+
+
+def test_an_alert_that_fires_again_at_once_is_acted_on_again(tmp_path: Path) -> None:
+    past = Past(tmp_path, rules(rule(guardrails="budget: [9/1h]")), again_at_once)
+    found = past.replay()
+    assert [(line.difference, len(line.then.acts)) for line in found if line.then] == [("same", 1)] * 2
+
+
+async def ends_that_only_the_api_tells(house: House) -> None:
+    for _ in range(2):
+        mark = await house.fire()
+        await house.acts()
+        house.alertmanager.resolve(mark)
+        await house.finished()
+        await house.wait(seconds=5)
+
+
+def test_ends_that_no_notification_told_of_are_ends_for_other_rules_too(tmp_path: Path) -> None:
+    then = rules(rule(guardrails="budget: [9/1h]"))
+    past = Past(tmp_path, then, ends_that_only_the_api_tells)
+    assert of(past.replay(), "web-down") == ["same", "same"]
+    shadow = past.replay(then.replace("severity: P1", "severity: P1\n        mode: shadow"))
+    assert of(shadow, "web-down") == ["held instead of acted"] * 2

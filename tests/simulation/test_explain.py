@@ -195,3 +195,26 @@ async def test_an_alert_whose_end_lies_ahead_of_our_clock_is_taken_as_if_it_bega
         await house.finished()
         told = await explained(house)
         assert (told.known, told.incident, told.overall) == ("assumed", None, "allow")
+
+
+async def test_a_run_that_is_at_work_is_told_of_and_not_judged(build: Callable[..., House]) -> None:
+    async with build(rules()) as house:
+        house.docker.breaks("app-web-1", incurable=True)
+        await house.fire()
+        run = await house.is_now(RunStatus.VERIFYING)
+        told = await explained(house)
+        assert (told.overall, told.run, told.run_status) == ("at_work", run.id, RunStatus.VERIFYING)
+        assert (told.plan, told.verdicts) == (None, ())
+        assert told.detail == f"run {run.id} is verifying"
+
+
+async def test_an_alert_that_ended_unheard_leaves_nothing_to_decide(build: Callable[..., House]) -> None:
+    async with build(rules(rule(severity="P0")), reconcile_interval=timedelta(hours=1)) as house:
+        mark = await house.fire()
+        await house.asked()
+        house.alertmanager.resolve(mark)
+        await house.wait(seconds=10)
+        told = await explained(house)
+        assert (told.overall, told.known, told.alertmanager) == ("over", "open", "absent")
+        assert told.detail == "the alert ended first"
+        assert house.run().status is RunStatus.AWAITING_APPROVAL

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from remediator.actions.command import Command
 from remediator.actions.restart import Restart
+from remediator.actions.scale import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,4 +19,4 @@ __all__ = ["registry"]
 
 def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Action]:
     """Every action by its name; `commands` are the named commands of the configuration."""
-    return {action.name: action for action in (Restart(), Command(commands))}
+    return {action.name: action for action in (Restart(), Scale(), Command(commands))}

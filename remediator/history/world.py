@@ -139,8 +139,15 @@ class PastEngine(SimulatedEngine):
             raise EngineRefused("acts are assumed to fail")
         await super().force_update(service_id, version)
 
+    async def scale_service(self, service_id: str, version: int, replicas: int) -> None:
+        """As assumed."""
+        if self._assumed.acts is False:
+            raise EngineRefused("acts are assumed to fail")
+        await super().scale_service(service_id, version, replicas)
+
     def _forget(self) -> None:
         self.restarts.clear()
+        self.scaled.clear()
         before = bisect_left(self.events, self.now() - self._kept, key=lambda event: event.at)
         if before > KEPT_EVENTS:
             del self.events[:before]

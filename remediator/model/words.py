@@ -142,6 +142,8 @@ class Reason(StrEnum):
     AMBIGUOUS_TARGET = "ambiguous_target"
     NO_SERVICE = "no_service"
     INVALID_PARAMS = "invalid_params"
+    NOTHING_TO_CHANGE = "nothing_to_change"  # it is already as far as the step may take it
+    NOT_SCALABLE = "not_scalable"  # more replicas cannot run beside those that do
     DENIED_BY_PERSON = "denied_by_person"
     CANCELLED_BY_PERSON = "cancelled_by_person"
     RESOLVED = "resolved"  # the alert ended before the act

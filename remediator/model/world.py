@@ -74,6 +74,8 @@ class SwarmService:
     """Tasks replaced at once; 0 is all."""
     update_pause: float = 0.0
     """Seconds between one batch and the next: the configured delay, or monitoring if that is longer."""
+    everywhere: bool = False
+    """One task on each node (mode `global`), instead of a number of replicas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from remediator.world.simulated import SimulatedEngine
     from remediator.world.simulated.containers import Box
 
-ACTS = ("restart_container", "force_update")
+ACTS = ("restart_container", "force_update", "scale_service")
 """What a Docker Engine is asked to do."""
 FOREVER = float("inf")
 

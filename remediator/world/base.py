@@ -117,6 +117,12 @@ class Engine(Protocol):
         EngineRefused if the service is not at this version any more.
         """
 
+    async def scale_service(self, service_id: str, version: int, replicas: int) -> None:
+        """Let Swarm run so many tasks, changing nothing else of the service.
+
+        EngineRefused if the service is not at this version any more, or runs on every node.
+        """
+
     async def close(self) -> None:
         """Let go of connections and threads."""
 

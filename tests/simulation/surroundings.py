@@ -39,6 +39,10 @@ class WatchedEngine(SimulatedEngine):
         self._witness.asked_to_act(service_id)
         await super().force_update(service_id, version)
 
+    async def scale_service(self, service_id: str, version: int, replicas: int) -> None:
+        self._witness.asked_to_act(service_id)
+        await super().scale_service(service_id, version, replicas)
+
     async def _on_its_way(self) -> None:
         if seconds := self._pause():
             await self.clock.sleep(seconds)

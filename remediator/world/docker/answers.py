@@ -227,6 +227,7 @@ def service_of(told: Json, tasks: Json) -> SwarmService:
         update_pause=max(
             update.delay / _SECOND, (update.monitor / _SECOND) or DEFAULT_MONITOR.total_seconds()
         ),
+        everywhere=spec.mode.replicated is None,
     )
 
 

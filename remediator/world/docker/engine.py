@@ -125,6 +125,14 @@ class DockerEngine:
         """See `Engine.force_update`."""
         await self._act(lambda call: questions.force_update(call, service_id, version), ACT_SECONDS)
 
+    async def scale_service(self, service_id: str, version: int, replicas: int) -> None:
+        """See `Engine.scale_service`."""
+        if replicas < 0:
+            raise EngineRefused("a service has 0 replicas or more")
+        await self._act(
+            lambda call: questions.scale_service(call, service_id, version, replicas), ACT_SECONDS
+        )
+
     async def close(self) -> None:
         """See `Engine.close`. Calls that still run end by themselves and keep nobody waiting."""
         self._watcher.close()

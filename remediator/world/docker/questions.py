@@ -26,8 +26,9 @@ from remediator.world.labels import (
 from remediator.world.output import CutBuffer, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from remediator.model.words import Json
     from remediator.model.world import Container, SwarmService, Usage
     from remediator.world.docker.api import Call
 
@@ -113,7 +114,29 @@ def swarm_service(call: Call, name_or_id: str) -> SwarmService | None:
 
 
 def force_update(call: Call, service_id: str, version: int) -> None:
-    """Raise the counter in the service's own specification, exactly as the engine tells it.
+    """Raise the counter in the service's own specification."""
+
+    def raised(spec: dict[str, Json], seen: SwarmService) -> None:
+        spec["TaskTemplate"]["ForceUpdate"] = seen.force_update + 1
+
+    _update_service(call, service_id, version, raised)
+
+
+def scale_service(call: Call, service_id: str, version: int, replicas: int) -> None:
+    """Change the number of replicas in the service's own specification."""
+
+    def scaled(spec: dict[str, Json], seen: SwarmService) -> None:
+        if seen.everywhere:
+            raise EngineRefused(f"the service {seen.name} runs on every node; it has no number of replicas")
+        spec["Mode"]["Replicated"]["Replicas"] = replicas
+
+    _update_service(call, service_id, version, scaled)
+
+
+def _update_service(
+    call: Call, service_id: str, version: int, change: Callable[[dict[str, Json], SwarmService], None]
+) -> None:
+    """Change the service's specification, which is otherwise sent exactly as the engine tells it.
 
     It is asked in the newest API of the engine as it is now, for an older one leaves out fields,
     and what is left out of an update is taken away from the service.
@@ -132,7 +155,7 @@ def force_update(call: Call, service_id: str, version: int) -> None:
             f"the service {seen.name} changed: it is at version {seen.version}, not {version}"
         )
     spec = told["Spec"]
-    spec["TaskTemplate"]["ForceUpdate"] = seen.force_update + 1
+    change(spec, seen)
     call.act(f"{path}/update", json.dumps(spec).encode(), version=str(version))
 
 

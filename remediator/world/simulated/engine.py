@@ -39,6 +39,8 @@ class SimulatedEngine(Containers, Swarm):
         """Why it cannot be reached at all; None while it can."""
         self.restarts: list[str] = []
         """Names of the containers and Swarm services that were restarted by request, in order."""
+        self.scaled: list[tuple[str, int]] = []
+        """Names of what was scaled by request, and to how many replicas, in order."""
         self._trouble: dict[str, _Trouble] = {}
 
     def disturb(
@@ -157,6 +159,19 @@ class SimulatedEngine(Containers, Swarm):
             self.update(service_id, at)
 
         await self._asked("force_update", update)
+
+    async def scale_service(self, service_id: str, version: int, replicas: int) -> None:
+        """Begin to run more tasks, or fewer; how long that takes was told when the service was added."""
+        self._refuse_if_down()
+        service = self.find(service_id)
+        if service is None or service.version != version or service.everywhere:
+            raise EngineRefused("update out of sequence")
+
+        def scale(at: datetime) -> None:
+            self.scaled.append((service.name, replicas))
+            self.scale(service_id, replicas, at)
+
+        await self._asked("scale_service", scale)
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -29,6 +29,7 @@ class Swarm(Happenings):
         name: str,
         *,
         replicas: int = 2,
+        everywhere: bool = False,
         labels: Mapping[str, str] | None = None,
         update_seconds: float = 5.0,
         update_ends: str = "completed",
@@ -49,6 +50,7 @@ class Swarm(Happenings):
             update_state=None,
             force_update=0,
             running_since=born,
+            everywhere=everywhere,
         )
         self._updates[id_] = (update_seconds, update_ends)
         return id_
@@ -81,6 +83,28 @@ class Swarm(Happenings):
         self.services[service.id] = replace(
             service, replicas=replicas, running=replicas, updated_at=now, version=service.version + 1
         )
+
+    def scale(self, id_: str, replicas: int, at: datetime) -> None:
+        """Begin to run more tasks; what is too many ends at once."""
+        service = self.services[id_]
+        self._told_service(
+            service, at, **{"replicas.old": str(service.replicas), "replicas.new": str(replicas)}
+        )
+        self.services[id_] = replace(
+            service,
+            replicas=replicas,
+            running=min(service.running, replicas),
+            version=service.version + 1,
+            updated_at=at,
+        )
+        seconds, ends = self._updates[id_]
+        if ends == "completed":
+            self.later(seconds, lambda due: self._started(id_, due), since=at)
+
+    def _started(self, id_: str, at: datetime) -> None:
+        service = self.services.get(id_)
+        if service is not None and service.running < service.replicas:
+            self.services[id_] = replace(service, running=service.replicas, running_since=at)
 
     def update(self, id_: str, at: datetime, *, forced: int = 1) -> None:
         """Begin to replace all tasks."""

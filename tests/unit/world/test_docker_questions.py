@@ -220,6 +220,22 @@ async def test_forced_update_changes_the_counter_and_nothing_else(swarm: Stub, e
     assert json.loads(request.body) == wanted
 
 
+async def test_scaling_changes_the_number_and_nothing_else(swarm: Stub, engine: DockerEngine) -> None:
+    await engine.scale_service("svc1", 42, 5)
+    (request,) = swarm.asked("/services/svc1/update")
+    assert request.query == {"version": "42"}
+    assert json.loads(request.body) == {**service()["Spec"], "Mode": {"Replicated": {"Replicas": 5}}}
+
+
+async def test_a_service_on_every_node_is_not_scaled(swarm: Stub, engine: DockerEngine) -> None:
+    swarm.on("GET /services/svc1", told(service(Mode={"Global": {}})))
+    with pytest.raises(EngineRefused, match="on every node"):
+        await engine.scale_service("svc1", 42, 5)
+    with pytest.raises(EngineRefused, match="0 replicas or more"):
+        await engine.scale_service("svc1", 42, -1)
+    assert not swarm.asked("/services/svc1/update")
+
+
 async def test_forced_update_speaks_the_newest_api(swarm: Stub, engine: DockerEngine) -> None:
     await engine.ping()
     swarm.on("GET /version", told({"ApiVersion": "1.47"}))  # the engine was replaced by a newer one

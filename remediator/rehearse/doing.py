@@ -51,13 +51,12 @@ async def do(stage: Stage, state: Snapshot, entry: Entry) -> None:
 
 
 async def _alerts(stage: Stage, entry: Entry) -> None:
-    alertmanager = stage.alertmanager
     for labels in entry.fire or ():
         await stage.fire(labels)
     for mark in _known(stage, entry.mute):
-        alertmanager.mute(mark)
+        stage.mute(mark)
     for mark in _known(stage, entry.unmute):
-        alertmanager.unmute(mark)
+        await stage.unmute(mark)
     for mark in _known(stage, entry.resolve):
         await stage.resolve(mark)
 

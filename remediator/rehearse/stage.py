@@ -93,6 +93,8 @@ class Stage:
         self.alertmanager = SimulatedAlertmanagers(self.clock)
         self.fired: set[str] = set()
         """The fingerprints of all alerts that ever fired."""
+        self.muted: set[str] = set()
+        """The fingerprints of those that are silenced or inhibited now."""
         self.prometheus = SimulatedPrometheus(self.clock)
         self.commands = SimulatedCommands(self.clock, (commands or {}).values())
         self._world = World(
@@ -146,13 +148,29 @@ class Stage:
         """An alert begins to fire, or is told of again. Returns its fingerprint."""
         mark = self.alertmanager.fire(labels, annotations)
         self.fired.add(mark)
-        await self.post(self.alertmanager.notification(mark))
+        await self._tell(mark)
         return mark
 
     async def resolve(self, mark: str) -> None:
         """An alert ends, and that is told. KeyError if there never was such a one."""
         self.alertmanager.resolve(mark)
-        await self.post(self.alertmanager.notification(mark))
+        await self._tell(mark)
+
+    def mute(self, mark: str) -> None:
+        """An alert is silenced or inhibited: nothing of it is told, only the API shows it."""
+        self.alertmanager.mute(mark)
+        self.muted.add(mark)
+
+    async def unmute(self, mark: str) -> None:
+        """That is over, and what still fires is told."""
+        self.alertmanager.unmute(mark)
+        self.muted.discard(mark)
+        if self.alertmanager.fires(mark):
+            await self._tell(mark)
+
+    async def _tell(self, mark: str) -> None:
+        if mark not in self.muted:
+            await self.post(self.alertmanager.notification(mark))
 
     async def post(self, body: bytes) -> int:
         """Alertmanager posts a notification. Raises what `Desk.receive` raises."""

@@ -96,10 +96,6 @@ class SlowAlertmanagers(SimulatedAlertmanagers):
         if seconds := self._pause():
             await self.clock.sleep(seconds)
 
-    def fires(self, mark: str) -> bool:
-        """Whether an alert fires."""
-        return mark in self._alerts and mark not in self._resolved
-
     def marks(self) -> list[str]:
         """Every alert that there ever was."""
         return list(self._alerts)

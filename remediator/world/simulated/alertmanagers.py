@@ -56,6 +56,10 @@ class SimulatedAlertmanagers:
         self._alerts[mark] = replace(self._alerts[mark], ends_at=now, updated_at=now)
         self._resolved.add(mark)
 
+    def fires(self, mark: str) -> bool:
+        """Whether an alert fires, muted or not."""
+        return mark in self._alerts and mark not in self._resolved
+
     def mute(self, mark: str) -> None:
         """Somebody silences an alert."""
         self._alerts[mark] = replace(self._alerts[mark], state="suppressed", silenced_by=("a silence",))

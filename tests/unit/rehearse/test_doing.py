@@ -126,6 +126,17 @@ def test_a_muted_alert_is_left_alone_until_it_is_heard_again(tmp_path: Path) -> 
     )
 
 
+def test_the_end_of_a_muted_alert_is_not_told_and_shows_at_the_next_look_at_the_api(tmp_path: Path) -> None:
+    alert = "{alertname: Odd, service: web}"
+    passes(
+        tmp_path,
+        f"at: 1s, fire: {alert}",
+        f"at: 2s, mute: {alert}, resolve: {alert}",
+        f"at: 29s, {run('status: awaiting_approval', 'web-odd')}",
+        f"at: 30s, {run('outcome: cancelled, reason: resolved', 'web-odd')}",
+    )
+
+
 def test_the_kill_switch_holds(tmp_path: Path) -> None:
     passes(
         tmp_path,

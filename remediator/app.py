@@ -38,6 +38,7 @@ from remediator.world.host import LocalHost
 from remediator.world.network import LocalNetwork
 from remediator.world.own import own_container_id
 from remediator.world.prometheus import PrometheusClient
+from remediator.world.requests import NamedRequests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,6 +204,7 @@ class Daemon:
             log.warning("a change of this key needs a restart", key=key)
         self._front.tokens = _tokens(self._config)
         self._world.commands.specs = self._config.commands
+        self._world.requests.specs = self._config.requests
 
     def _channels_of(self, config: Config) -> dict[str, tuple[ChannelEntry, Channel]]:
         """One channel for each entry; those whose entry did not change keep their connections."""
@@ -271,6 +273,7 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
             alerts=AlertmanagerClients(servers, clock, settle=settle) if servers else None,
             prometheus=PrometheusClient(endpoint(config.prometheus), clock) if config.prometheus else None,
             commands=NamedCommands(config.commands, clock, instance=instance),
+            requests=NamedRequests(config.requests, clock, instance=instance),
             clock=clock,
             host=LocalHost(clock),
             network=LocalNetwork(clock),
@@ -284,7 +287,7 @@ async def close_world(world: World) -> None:
     """Let go of all connections."""
     for engine in world.engines.values():
         await engine.close()
-    for client in (world.alerts, world.prometheus, world.network):
+    for client in (world.alerts, world.prometheus, world.requests, world.network):
         if client is not None:
             await client.close()
 

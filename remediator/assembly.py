@@ -28,7 +28,8 @@ def assemble(
 
     Raises InputError with every mistake in them. Nothing is opened.
     """
-    actions, checks = actions_of(config.commands), checks_of(config.commands)
+    actions = actions_of(config.commands, config.requests)
+    checks = checks_of(config.commands, config.requests)
     return Setup(
         rules=load_rules(
             rules or config.rules,

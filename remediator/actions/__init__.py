@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from remediator.actions.command import Command
+from remediator.actions.http import Http
 from remediator.actions.restart import Restart
 from remediator.actions.scale import Scale
 
@@ -13,10 +15,14 @@ if TYPE_CHECKING:
 
     from remediator.actions.base import Action
     from remediator.model.command import CommandSpec
+    from remediator.model.request import RequestSpec
 
 __all__ = ["registry"]
 
 
-def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Action]:
-    """Every action by its name; `commands` are the named commands of the configuration."""
-    return {action.name: action for action in (Restart(), Scale(), Command(commands))}
+def registry(
+    commands: Mapping[str, CommandSpec], requests: Mapping[str, RequestSpec] = MappingProxyType({})
+) -> dict[str, Action]:
+    """Every action by its name; given are the named commands and requests of the configuration."""
+    actions: tuple[Action, ...] = (Restart(), Scale(), Command(commands), Http(requests))
+    return {action.name: action for action in actions}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from remediator.checks.command import CommandLook
@@ -11,6 +12,7 @@ from remediator.checks.directory import DirectoryLook
 from remediator.checks.events import EventsLook
 from remediator.checks.health import HealthLook
 from remediator.checks.host import HostLook
+from remediator.checks.http import HttpLook
 from remediator.checks.logs import LogsLook
 from remediator.checks.reach import HealthUrlLook, TcpLook
 from remediator.checks.stats import StatsLook
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
 
     from remediator.checks.base import Check
     from remediator.model.command import CommandSpec
+    from remediator.model.request import RequestSpec
 
 __all__ = ["registry"]
 
 
-def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Check]:
-    """Every check by its name; `commands` are the named commands of the configuration."""
+def registry(
+    commands: Mapping[str, CommandSpec], requests: Mapping[str, RequestSpec] = MappingProxyType({})
+) -> dict[str, Check]:
+    """Every check by its name; given are the named commands and requests of the configuration."""
     looks: tuple[Check, ...] = (
         ContainersLook(),
         LogsLook(),
@@ -38,5 +43,6 @@ def registry(commands: Mapping[str, CommandSpec]) -> dict[str, Check]:
         HealthUrlLook(),
         DirectoryLook(),
         CommandLook(commands),
+        HttpLook(requests),
     )
     return {look.name: look for look in looks}

@@ -88,8 +88,8 @@ def look(config_file: Path, paths: Sequence[Path] = ()) -> Result:
         result.rules = load_rules(
             paths or config.rules,
             services=config.services,
-            actions=actions.registry(config.commands),
-            checks=checks.registry(config.commands),
+            actions=actions.registry(config.commands, config.requests),
+            checks=checks.registry(config.commands, config.requests),
             prometheus=config.prometheus is not None,
         )
         found = lint(result.rules, modes=_modes(config), reconcile_interval=config.reconcile_interval)

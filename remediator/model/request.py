@@ -6,7 +6,7 @@ of a query, or one text of a JSON body: it reaches no other host, and adds no se
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from pydantic import Field, SecretStr
 
 from remediator.model.command import CommandInputError, ParamSpec
-from remediator.model.params import Params
+from remediator.model.params import Params, is_template
 from remediator.model.text import did_you_mean
 from remediator.model.words import Json
 
@@ -132,7 +132,7 @@ class RequestSpec:
 
     def fill(self, values: Mapping[str, object]) -> FilledRequest:
         """The request with every placeholder filled; CommandInputError names the value that does not fit."""
-        texts = self._texts(values)
+        texts = self.texts(values)
         origin, path, query = _parts(self.url)
         segments = [_segment(segment, texts) for segment in path.split("/")]
         pairs = _put(query, {name: quote(text, safe="") for name, text in texts.items()})
@@ -143,7 +143,11 @@ class RequestSpec:
             expect_not=self.expect_not and self.expect_not.filled(texts),
         )
 
-    def _texts(self, values: Mapping[str, object]) -> dict[str, str]:
+    def texts(self, values: Mapping[str, object], *, later: Collection[str] = ()) -> dict[str, str]:
+        """The text for every placeholder; CommandInputError names the value that does not fit.
+
+        Those that are known only `later` are taken as they are.
+        """
         for name in values:
             if name not in self.params:
                 known = ", ".join(self.params) or "none"
@@ -155,7 +159,7 @@ class RequestSpec:
             value = values.get(name, spec.default)
             if value is None:
                 raise CommandInputError(f"{name}: the request {self.name} needs a value for it")
-            texts[name] = spec.text(name, value)
+            texts[name] = str(value) if name in later else spec.text(name, value)
             if not _is_unicode(texts[name]):
                 raise CommandInputError(f"{name}: holds half a character")
         return texts
@@ -258,13 +262,20 @@ class RequestParams(Params):
     params: dict[str, str] = Field(default={}, description="Values for its parameters.")
 
 
-def objection(requests: Mapping[str, RequestSpec], name: str, values: Mapping[str, object]) -> str | None:
-    """Why the request of this name cannot be made with these values; None if it can."""
+def objection(
+    requests: Mapping[str, RequestSpec], name: str, values: Mapping[str, object], *, templates: bool = False
+) -> str | None:
+    """Why the request of this name cannot be made with these values; None if it can.
+
+    With `templates`, those among them are not held against their parameters: only a label can tell.
+    """
     spec = requests.get(name)
     if spec is None:
         return f"there is no request `{name}` in the configuration{did_you_mean(name, requests)}"
+    later = [key for key, text in values.items() if templates and is_template(str(text))]
     try:
-        spec.fill(values)
+        if not spec.texts(values, later=later).keys() & set(later):
+            spec.fill(values)
     except CommandInputError as error:
         return str(error)
     return None

@@ -20,6 +20,7 @@ from remediator.world.simulated import (
     SimulatedCommands,
     SimulatedEngine,
     SimulatedPrometheus,
+    SimulatedRequests,
 )
 from remediator.world.simulated.containers import matches
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from remediator.engine.setup import Setup
     from remediator.model.command import CommandSpec
     from remediator.model.event import Event
+    from remediator.model.request import RequestSpec
     from remediator.model.run import Message
     from remediator.model.service import Service
     from remediator.world.simulated.containers import Box
@@ -76,6 +78,7 @@ class Stage:
         *,
         start: datetime,
         commands: Mapping[str, CommandSpec] | None = None,
+        requests: Mapping[str, RequestSpec] | None = None,
         store: str = ":memory:",
         metrics: Metrics | None = None,
     ) -> None:
@@ -97,11 +100,13 @@ class Stage:
         """The fingerprints of those that are silenced or inhibited now."""
         self.prometheus = SimulatedPrometheus(self.clock)
         self.commands = SimulatedCommands(self.clock, (commands or {}).values())
+        self.requests = SimulatedRequests(self.clock, (requests or {}).values())
         self._world = World(
             engines=self.engines,
             alerts=self.alertmanager,
             prometheus=self.prometheus,
             commands=self.commands,
+            requests=self.requests,
             clock=self.clock,
             own_container_id=None,
         )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from remediator.engine.setup import Setup
     from remediator.model.command import CommandSpec
+    from remediator.model.request import RequestSpec
     from remediator.model.rule import Rule
     from remediator.rehearse.document import Case, Entry
     from remediator.rehearse.seeing import Difference
@@ -40,6 +41,7 @@ class Suite:
     cases: tuple[Case, ...]
     setup: Setup
     commands: Mapping[str, CommandSpec]
+    requests: Mapping[str, RequestSpec]
     metrics: Metrics = field(default_factory=lambda: Metrics("rehearsal"))
 
 
@@ -105,7 +107,13 @@ def load_suite(path: Path, *, rules: Sequence[Path] = ()) -> Suite:
     if problems:
         raise InputError(problems)
     setup = replace(setup, pause_file=None)
-    return Suite(path=path, cases=written.cases, setup=setup, commands=config.commands)
+    return Suite(
+        path=path,
+        cases=written.cases,
+        setup=setup,
+        commands=config.commands,
+        requests=config.requests,
+    )
 
 
 def _beside(path: Path) -> Path:
@@ -133,7 +141,13 @@ def perform(suite: Suite, case: Case) -> Result:
 
 async def _perform(suite: Suite, case: Case, record: Record) -> Result:
     begins = case.entry.begins
-    stage = Stage(suite.setup, start=begins, commands=suite.commands, metrics=suite.metrics)
+    stage = Stage(
+        suite.setup,
+        start=begins,
+        commands=suite.commands,
+        requests=suite.requests,
+        metrics=suite.metrics,
+    )
     stage.on_commit(record.follow)
     rules = {matched.rule.name: matched.rule for matched in suite.setup.rules}
     failure: Failure | None = None

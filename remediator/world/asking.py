@@ -145,7 +145,7 @@ class Asker:
         except TimeoutError:
             raise WorldError(f"{self.address}: no answer within {self._timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise WorldError(f"{self.address}: {_reason(error)}") from None
+            raise WorldError(f"{self.address}: {reason(error)}") from None
         if read.status != 200:
             raise WorldError(f"{self.address}: {path} answered HTTP {read.status}{_said(read.body)}")
         return Answer(await self._parsed(path, read.body) if parse else None, read.headers)
@@ -202,7 +202,8 @@ def _may_pass(error: BaseException) -> bool:
     )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What is the matter, in words that hold no address and no credentials."""
     detail = error.strerror if isinstance(error, OSError) else None
     return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
 

@@ -2,12 +2,13 @@
 
 The real clients stand beside this file; a simulated world has the same faces. There are four
 answers to a question: data, "no such thing" (None or an empty list), a definite refusal
-(`EngineRefused`, `CommandNotStarted`), and `WorldError`, which means that nobody knows.
+(`EngineRefused`, `CommandNotStarted`, `RequestNotSent`), and `WorldError`, which means that nobody knows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from remediator.model.alert import Sighting
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.command import CommandSpec
+    from remediator.model.request import FilledRequest, RequestSpec
     from remediator.model.service import Target
     from remediator.model.words import Json
     from remediator.model.world import Container, SwarmService, Usage
-    from remediator.world.near import Host, Network
     from remediator.world.compose import Compose
+    from remediator.world.near import Host, Network
 
 ENABLE_LABEL = "remediator.enable"
 """With the value `true` on a container or Swarm service it may be acted on without a catalogue entry."""
@@ -41,6 +43,10 @@ class EngineRefused(Exception):  # noqa: N818 - see above
 
 class CommandNotStarted(Exception):  # noqa: N818 - see above
     """The program of a named command could not be started: nothing ran."""
+
+
+class RequestNotSent(Exception):  # noqa: N818 - see above
+    """There was no connection for a named request: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +292,54 @@ class Commands(Protocol):
 _UNSEEN = Unseen()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer to a named request."""
+
+    status: int
+    body: str
+    """Fit to be kept and shown: secrets taken out, the middle cut out of a long one."""
+    body_bytes: int
+    """How long it was; of an endless one, how much was read."""
+    told: Json
+    """The body as JSON, for comparing only; None if it is none, or too long."""
+    seconds: float
+    """For all tries."""
+    tries: int = 1
+    doubtful: bool = False
+    """An earlier try may have reached what the request is for, so a refusal now proves nothing."""
+
+
+class Requests(Protocol):
+    """The named requests of the configuration."""
+
+    specs: Mapping[str, RequestSpec]
+    """By name. A reload replaces the whole mapping."""
+
+    async def send(self, spec: RequestSpec, filled: FilledRequest, *, attempt: int | None = None) -> Reply:
+        """Send what `spec.fill` made, and return the answer, whatever it is. Redirects are not followed.
+
+        All tries of an attempt carry one idempotency key. Raises RequestNotSent, and WorldError
+        if it was, or may have been, sent and no whole answer came.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class NoRequests:
+    """For a world in which none is configured."""
+
+    specs: Mapping[str, RequestSpec] = MappingProxyType({})
+
+    async def send(self, spec: RequestSpec, filled: FilledRequest, *, attempt: int | None = None) -> Reply:
+        """Nothing is sent."""
+        raise RequestNotSent(f"the request {spec.name} is not in the configuration")
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """Everything outside, as one thing to hand around."""
@@ -295,6 +349,7 @@ class World:
     alerts: Alertmanagers | None
     prometheus: Prometheus | None
     commands: Commands
+    requests: Requests = field(default_factory=NoRequests)
     clock: Clock
     host: Host = _UNSEEN
     """The machine that the daemon runs on."""

@@ -17,22 +17,27 @@ from remediator.world.simulated.commands import Program, Ran, SimulatedCommands
 from remediator.world.simulated.engine import SimulatedEngine
 from remediator.world.simulated.near import SimulatedHost, SimulatedNetwork
 from remediator.world.simulated.prometheus import SimulatedPrometheus
+from remediator.world.simulated.requests import Sent, Server, SimulatedRequests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from remediator.clock import Clock
     from remediator.model.command import CommandSpec
+    from remediator.model.request import RequestSpec
 
 __all__ = [
     "Program",
     "Ran",
+    "Sent",
+    "Server",
     "SimulatedAlertmanagers",
     "SimulatedCommands",
     "SimulatedEngine",
     "SimulatedHost",
     "SimulatedNetwork",
     "SimulatedPrometheus",
+    "SimulatedRequests",
     "SimulatedWorld",
     "fingerprint",
 ]
@@ -46,12 +51,18 @@ class SimulatedWorld(World):
     alerts: SimulatedAlertmanagers
     prometheus: SimulatedPrometheus
     commands: SimulatedCommands
+    requests: SimulatedRequests
     host: SimulatedHost
     network: SimulatedNetwork
 
     @classmethod
     def make(
-        cls, clock: Clock, commands: Iterable[CommandSpec] = (), *, own_container_id: str | None = None
+        cls,
+        clock: Clock,
+        commands: Iterable[CommandSpec] = (),
+        *,
+        requests: Iterable[RequestSpec] = (),
+        own_container_id: str | None = None,
     ) -> SimulatedWorld:
         """A world in which all is well and nothing is there yet."""
         engine = SimulatedEngine(clock)
@@ -61,6 +72,7 @@ class SimulatedWorld(World):
             alerts=SimulatedAlertmanagers(clock),
             prometheus=SimulatedPrometheus(clock),
             commands=SimulatedCommands(clock, commands),
+            requests=SimulatedRequests(clock, requests),
             host=SimulatedHost(),
             network=SimulatedNetwork(),
             clock=clock,

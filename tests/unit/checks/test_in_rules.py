@@ -12,6 +12,7 @@ from remediator.actions import registry as actions_of
 from remediator.checks import registry
 from remediator.model.command import CommandSpec
 from remediator.model.params import read_params
+from remediator.model.request import RequestSpec
 from remediator.model.service import Service, Target, TargetKind
 from remediator.rules.load import load_rules
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "checks.md"
 COMMANDS = {"redis-ping": CommandSpec(name="redis-ping", argv=("/bin/redis-ping",))}
-LOOKS = registry(COMMANDS)
+REQUESTS = {"server-state": RequestSpec(name="server-state", method="GET", url="http://lb/state")}
+LOOKS = registry(COMMANDS, REQUESTS)
 EXAMPLES = re.findall(r"\| `([^`|]+)` \|$", PAGE.read_text(), re.MULTILINE)
 
 

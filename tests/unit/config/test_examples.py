@@ -75,8 +75,8 @@ def test_the_example_is_right_and_its_rules_fit(example: Path) -> None:
     rules = load_rules(
         config.rules,
         services=config.services,
-        actions=actions.registry(config.commands),
-        checks=checks.registry(config.commands),
+        actions=actions.registry(config.commands, config.requests),
+        checks=checks.registry(config.commands, config.requests),
     )
     assert len(rules) >= 3
 

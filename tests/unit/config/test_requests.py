@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +14,6 @@ from remediator.config import restart_needed
 from tests.unit.config.given import CERTIFICATE, TOKENS, problems, read, secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from remediator.model.request import RequestSpec
 
 URL = "http://lb.example.com/servers"
@@ -174,6 +174,15 @@ def test_every_mistake_is_told(tmp_path: Path) -> None:
         "a POST is not known to b",
         "there is no request five",
     ]
+
+
+def test_the_examples_of_the_reference_are_right(tmp_path: Path) -> None:
+    for name in ("balancer-token", "flags-key"):
+        secret(tmp_path, f"secrets/{name}")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "configuration.md").read_text()
+    examples = re.findall(r"```yaml\n(requests:.*?)```", page, re.DOTALL)
+    found = {name for text in examples for name in read(tmp_path, TOKENS + text).requests}
+    assert found == {"drain", "enable", "server-state", "flag-off", "flag-on"}
 
 
 def test_a_reload_changes_requests(tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ def _on_acts(config: Config) -> Iterator[Advice]:
 
 
 _NO_USE_YET = {
-    "depends_on": "kept, but nothing is held back or done for it yet",
     "failure_domain": "kept, but nothing goes by it yet",
     "min_healthy": "kept, but not yet enforced",
     "sli": "kept, but not asked for yet",

@@ -286,7 +286,7 @@ def _stored_facts(draft: Draft, run: Run, rule: Rule, plan: Plan, records: Recor
         alerts=records.alerts,
         alerts_of_incident=records.alerts_of_incident,
         others_open=tuple(
-            i for i in draft.snapshot.all(Incident) if i.open and i.service in rule.unless_open
+            i for i in draft.snapshot.all(Incident) if i.open and i.service in (rule.unless_open or ())
         ),
         approval=approval,
         decisions=tuple(

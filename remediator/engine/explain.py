@@ -80,7 +80,7 @@ async def explain(core: Core, asked: AskedAlert, *, most: int | None) -> Explana
     )
     looked = await asyncio.to_thread(look_at_rules, setup.rules, labels, most)
     found = setup.rules.match(labels)
-    rule = found.rule if found else None
+    rule = setup.rule_for(found.rule, service_of(alert, found.rule)) if found else None
     supposed = await core.store.read(lambda reader: _suppose(core, setup, reader, alert, rule))
     alerts = core.world.alerts
     sighting = None if alerts is None else (await alerts.look(FRESH)).sighting(alert.fingerprint)
@@ -213,7 +213,7 @@ def _begun(
 
 def _suppose(core: Core, setup: Setup, reader: Reader, alert: Alert, rule: Rule | None) -> _Supposed:
     """Take the alert in, in a draft over what the store holds, and find or begin its run."""
-    keys = [correlation_key(alert, rule), *(service_key(s) for s in (rule.unless_open if rule else ()))]
+    keys = [correlation_key(alert, rule), *(service_key(s) for s in ((rule and rule.unless_open) or ()))]
     read = reader.snapshot(fingerprints=[alert.fingerprint], keys=keys)
     numbers = itertools.count(PROVISIONAL)
     kinds: list[type[Any]] = list(KEYS)

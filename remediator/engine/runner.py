@@ -236,7 +236,7 @@ class Runner:
             lambda draft, run: acting.close_what_is_gone(draft, run, policy, facts),
         )
         hold, begun = await core.decide(
-            decision, fingerprints=gone, keys=[service_key(s) for s in rule.unless_open], runs=[number]
+            decision, fingerprints=gone, keys=[service_key(s) for s in rule.unless_open or ()], runs=[number]
         )
         self._note(hold)
         return begun
@@ -355,9 +355,10 @@ class Runner:
 
     async def _rule_in_force(self) -> Rule | None:
         """The rule as it is now, by which goes what is still to be done; if it is gone, the run ends."""
-        rule = self._core.setup.rules.find(self.run.rule)
+        setup = self._core.setup
+        rule = setup.rules.find(self.run.rule)
         if rule is not None and self.run.step < len(rule.steps):
-            return rule
+            return setup.rule_for(rule, self.run.service)
         policy = self._core.setup.policy
         detail = "its ladder has become shorter" if rule else "it is no longer among the rule files"
         await self._decide(lambda draft, run: acting.rule_gone(draft, run, policy, detail))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,23 @@ class Setup:
     """Between two looks at whether an act helped."""
     triage_timeout: timedelta = timedelta(seconds=10)
     """For all looks before the first act together; they run side by side."""
+
+    def rule_for(self, rule: Rule, service: str | None) -> Rule:
+        """The rule as it goes for a service: if it does not say for whom it waits, for all that is needed."""
+        if rule.unless_open is not None:
+            return rule
+        return replace(rule, unless_open=self._needed(service))
+
+    def _needed(self, service: str | None) -> tuple[str, ...]:
+        """Every service of the catalogue that this one depends on, also through others."""
+        needed: dict[str, None] = {}
+        waiting = [service] if service else []
+        while waiting:
+            known = self.services.get(waiting.pop())
+            more = [name for name in known.depends_on if name not in needed] if known else []
+            needed.update(dict.fromkeys(more))
+            waiting += more
+        return tuple(needed)
 
 
 class RuleBook:

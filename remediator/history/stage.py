@@ -87,7 +87,7 @@ class PastStage:
         self._rules = setup.rules
         self._about = set(setup.services)
         for matched in setup.rules:
-            self._about |= {*matched.rule.unless_open, matched.rule.service or ""}
+            self._about |= {*(matched.rule.unless_open or ()), matched.rule.service or ""}
         self._store = QuickStore.open(str(folder / "store.db"), clock, threads=False)
         kept = max((policy.horizon(matched.rule.guards) for matched in setup.rules), default=MARGIN) + MARGIN
         self._engine = Engine(

@@ -105,8 +105,8 @@ class Rule:
     firing_for: timedelta | None = None
     """How long an alert must have fired before anything is done."""
     when: When = field(default_factory=When)
-    unless_open: tuple[str, ...] = ()
-    """Services of which no incident may be open."""
+    unless_open: tuple[str, ...] | None = None
+    """Services of which no incident may be open. None: those that the service depends on."""
     escalate: str | None = None
     owner: str | None = None
     """Who keeps the rule; told to those whom it calls."""

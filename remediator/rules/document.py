@@ -212,8 +212,10 @@ class RuleEntry(Shared, Selecting):
     when: Annotated[When, ReadAs(Conditions, conditions)] = Field(
         default_factory=When, description="What must hold before anything is done."
     )
-    unless_open: tuple[Annotated[Text, AfterValidator(_in_catalogue)], ...] = Field(
-        default=(), description="Services of which no incident may be open: runs wait for their end."
+    unless_open: tuple[Annotated[Text, AfterValidator(_in_catalogue)], ...] | None = Field(
+        default=None,
+        description="Services of which no incident may be open: runs wait for their end. "
+        "Left out: all that the service depends on.",
     )
     runbook_url: Annotated[Text, AfterValidator(_web_address)] | None = Field(
         default=None, description="Where people read what to do by hand; messages tell it."
@@ -246,7 +248,7 @@ class RuleEntry(Shared, Selecting):
         if not named and self.matches_everything():
             message = "this rule matches every alert and names no service: add a matcher or a service"
             mistakes.append(Mistake(message, at=("match",)))
-        if self.service in self.unless_open:
+        if self.unless_open and self.service in self.unless_open:
             message = "an incident of the rule's own service is always open when it is to act"
             mistakes.append(Mistake(message, at=("unless_open", self.unless_open.index(self.service))))
         service = info.context["services"].get(self.service) if info.context else None

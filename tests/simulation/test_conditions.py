@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +30,8 @@ groups:
         service: "{{ labels.app }}"
         steps: [restart: ]
 """
+CHAIN = ("web", "db", "disk")
+"""Each depends on the next."""
 UNCLASSIFIED = TEMPLATED.replace("        severity: P1\n", "").replace("{{ labels.app }}", "web")
 
 
@@ -57,6 +61,24 @@ async def test_a_rule_waits_for_the_end_of_another_services_incident(build: Call
         await house.wait(hours=1)
         assert house.docker.restarts == []
         await house.resolve(ill)
+        await house.until(lambda: house.docker.restarts, within=SOON)
+
+
+@pytest.mark.parametrize(("more", "waits"), [("", True), ("unless_open: []", False)])
+@pytest.mark.parametrize("written", ["service: web", ""])
+async def test_unless_it_says_otherwise_a_rule_waits_for_all_that_its_service_depends_on(
+    build: Callable[..., House], written: str, more: str, waits: bool
+) -> None:
+    of_label = rule(more=more).replace("        service: web\n", f"        {written}\n")
+    house = build(rules(of_label), services=CHAIN)
+    for name, needed in pairwise(CHAIN):
+        house._services[name] = replace(house._services[name], depends_on=(needed,))
+    async with house:
+        ill = await house.fire("disk", "Slow")
+        await house.fire()
+        if waits:
+            await house.held(Reason.OTHER_INCIDENT_OPEN)
+            await house.resolve(ill)
         await house.until(lambda: house.docker.restarts, within=SOON)
 
 

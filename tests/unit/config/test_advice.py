@@ -44,10 +44,6 @@ def test_an_empty_one_lacks_everything_that_makes_it_useful(tmp_path: Path) -> N
             "without a client certificate, whoever can reach this port is root on that machine",
         ),
         ("services: {app: {min_healthy: 50%}}", "`min_healthy` is kept, but not yet enforced"),
-        (
-            "services: {app: {depends_on: [db]}, db: {}}",
-            "`depends_on` is kept, but nothing is held back or done for it yet",
-        ),
         ("services: {app: {failure_domain: r7}}", "`failure_domain` is kept, but nothing goes by it yet"),
         (
             "services: {app: {stakeholders: [research]}}",

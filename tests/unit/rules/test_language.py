@@ -276,6 +276,14 @@ groups:
 """
 
 
+@pytest.mark.parametrize(("written", "services"), [("", None), ("unless_open: []", ())])
+def test_no_service_to_wait_for_is_not_the_same_as_none_said(
+    tmp_path: Path, written: str, services: tuple[str, ...] | None
+) -> None:
+    (matched,) = load(rule_file(tmp_path, minimal(more=written)))
+    assert matched.rule.unless_open == services
+
+
 def test_conditions_are_read(tmp_path: Path) -> None:
     rule = rule_of(loaded(tmp_path, CONDITIONS), "r")
     assert rule.firing_for == timedelta(minutes=10)

@@ -11,6 +11,7 @@ from remediator.model.params import Params
 from remediator.model.service import TargetKind
 from remediator.model.text import counted, harmless
 from remediator.model.world import Finding
+from remediator.world.health import state
 from remediator.world.targets import seen_containers, seen_swarm_service
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ class ContainersLook(Look[Params]):
             facts |= {"replicas": swarm.replicas, "running": swarm.running, "update": swarm.update_state}
             text = f"{swarm.name}: {summary}\n\n{text}"
         return Finding(check=self.name, ok=ok, summary=summary, text=text, facts=facts)
-
-
-def state(container: Container) -> str:
-    """The state of a container in a word or two: `running, unhealthy`, `exited 137, out of memory`."""
-    if container.status != "running":
-        code = f" {container.exit_code}" if container.exit_code is not None else ""
-        return f"{container.status}{code}{', out of memory' if container.oom_killed else ''}"
-    return f"running, {container.health}" if container.health else "running"
 
 
 def _summary(containers: Sequence[Container]) -> str:

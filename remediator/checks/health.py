@@ -6,19 +6,19 @@ starting: that is neither a success nor a failure yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from remediator.checks.base import Look
-from remediator.checks.containers import state
-from remediator.model.duration import Duration, format_duration
+from remediator.model.duration import Duration  # noqa: TC001 - pydantic reads it
 from remediator.model.params import Params
 from remediator.model.service import TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import Finding, TargetError, WorldError
+from remediator.world.health import Health, container_health, steady_since
 from remediator.world.targets import seen_containers, seen_swarm_service
 
 if TYPE_CHECKING:
@@ -26,19 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from remediator.model.service import Service
-    from remediator.model.world import Container, SwarmService
+    from remediator.model.world import SwarmService
     from remediator.world.base import World
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What was seen of a service's health."""
-
-    healthy: bool | None
-    """None: it could not be told, or it is still starting."""
-    detail: str
-    since: datetime | None = None
-    """When the youngest of its containers or tasks started, by our clock; None if nobody knows."""
 
 
 async def health(service: Service, steady: timedelta, world: World) -> Health:
@@ -63,7 +52,7 @@ async def health(service: Service, steady: timedelta, world: World) -> Health:
     except WorldError as error:
         return Health(healthy=None, detail=str(error))
     since = max((c.started_at - skew for c in containers if c.started_at), default=None)
-    return replace(_of_all([_of_container(c, steady, engine_now) for c in containers]), since=since)
+    return replace(_of_all([container_health(c, steady, engine_now) for c in containers]), since=since)
 
 
 def _of_all(seen: Sequence[Health]) -> Health:
@@ -83,36 +72,17 @@ async def _engine_now(service: Service, world: World) -> datetime:
     return (await engine.ping()).system_time
 
 
-def _of_container(container: Container, steady: timedelta, now: datetime) -> Health:
-    detail = f"{container.name}: {state(container)}"
-    if container.status != "running" or container.health == "unhealthy":
-        return Health(healthy=False, detail=detail)
-    if container.health == "starting":
-        return Health(healthy=None, detail=detail)
-    if container.health is None:
-        return _steady(detail, container.started_at, steady, now)
-    return Health(healthy=True, detail=detail)
-
-
 def _of_swarm(swarm: SwarmService, steady: timedelta, now: datetime) -> Health:
     detail = f"{swarm.name}: {swarm.running} of {swarm.replicas} tasks run"
     match swarm.update_state:
         case None | "completed" | "rollback_completed":
             if swarm.running < swarm.replicas or not swarm.replicas:
                 return Health(healthy=False, detail=detail)
-            return _steady(detail, swarm.running_since, steady, now)
+            return steady_since(detail, swarm.running_since, steady, now)
         case "paused" | "rollback_paused" as stuck:
             return Health(healthy=False, detail=f"{detail}, update {stuck}: {swarm.update_message}")
         case under_way:
             return Health(healthy=None, detail=f"{detail}, update {under_way}")
-
-
-def _steady(detail: str, since: datetime | None, steady: timedelta, now: datetime) -> Health:
-    if since is None:
-        return Health(healthy=None, detail=f"{detail}, nobody knows since when")
-    if now - since < steady:
-        return Health(healthy=None, detail=f"{detail}, for less than {format_duration(steady)}")
-    return Health(healthy=True, detail=detail)
 
 
 class HealthParams(Params):

@@ -34,19 +34,7 @@ def act_ended(
     if isinstance(result, Applied):
         _applied(draft, run, attempt, result.result, seconds)
     elif isinstance(result, ActFailed):
-        ended = _ended(draft, attempt, AttemptStatus.FAILED, result.result)
-        draft.record(
-            "attempt.failed",
-            incident=run.incident_id,
-            puts=(ended,),
-            run=run.id,
-            attempt=attempt.id,
-            action=_action(draft, run),
-            seconds=seconds,
-            result=result.result,
-        )
-        detail = str(result.result.get("error", "the act failed"))
-        step_failed(draft, run, rule, policy, reason=Reason.ACT_FAILED, detail=detail)
+        _failed(draft, run, attempt, rule, policy, result.result, seconds)
     else:
         draft.record(
             "run.probing",
@@ -80,6 +68,9 @@ def probed(draft: Draft, run: Run, attempt: Attempt, rule: Rule, policy: Policy,
         _applied(draft, run, attempt, {**attempt.result, **result.result, "probed": True}, None)
     elif isinstance(result, NotApplied):
         not_applied(draft, run, attempt, rule, policy, result.result)
+    elif isinstance(result, ActFailed):
+        told = {**attempt.result, **result.result, "probed": True}
+        _failed(draft, run, attempt, rule, policy, told, None)
     else:
         ended = _ended(draft, attempt, AttemptStatus.UNKNOWN, {**attempt.result, **result.result})
         draft.record(
@@ -217,6 +208,29 @@ def _applied(
     if last or run.cancel_requested is not None:
         stopped = "" if last else f", stopped by {run.cancel_requested}"
         verify(draft, advanced, why=f"{advanced.operation} operations done{stopped}")
+
+
+def _failed(
+    draft: Draft,
+    run: Run,
+    attempt: Attempt,
+    rule: Rule,
+    policy: Policy,
+    result: dict[str, Json],
+    seconds: float | None,
+) -> None:
+    draft.record(
+        "attempt.failed",
+        incident=run.incident_id,
+        puts=(_ended(draft, attempt, AttemptStatus.FAILED, result),),
+        run=run.id,
+        attempt=attempt.id,
+        action=_action(draft, run),
+        seconds=seconds,
+        result=result,
+    )
+    detail = str(result.get("error", "the act failed"))
+    step_failed(draft, run, rule, policy, reason=Reason.ACT_FAILED, detail=detail)
 
 
 def _ended(draft: Draft, attempt: Attempt, status: AttemptStatus, result: dict[str, Json]) -> Attempt:

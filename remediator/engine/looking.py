@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from remediator.checks.health import Health, health
+from remediator.checks.health import health
 from remediator.decide.verify import Assessment, Look, Progress, assess
 from remediator.model.words import Outcome, Reason
 from remediator.model.world import (
@@ -21,6 +21,7 @@ from remediator.model.world import (
     Unknown,
     WorldError,
 )
+from remediator.world.health import Health
 from remediator.world.targets import find_service
 
 if TYPE_CHECKING:

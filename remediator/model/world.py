@@ -120,7 +120,7 @@ class NotApplied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActFailed:
-    """The operation was tried and failed, certainly: refused, or ended with an error."""
+    """The operation was tried and failed, certainly: refused, ended with an error, or it did no good."""
 
     result: dict[str, Json] = field(default_factory=dict)
 
@@ -133,7 +133,7 @@ class Unknown:
 
 
 ApplyResult = Applied | ActFailed | Unknown
-ProbeResult = Applied | NotApplied | Unknown
+ProbeResult = Applied | NotApplied | ActFailed | Unknown
 
 
 MAY_PASS = frozenset({Reason.NO_TARGET, Reason.AMBIGUOUS_TARGET})

@@ -101,6 +101,7 @@ async def test_a_compose_service_is_restarted_one_by_one(
         f"  {WEB}:\n"
         f"    image: {service_image}\n"
         "    scale: 2\n"
+        "    healthcheck: {test: [CMD, 'true'], interval: 1s}\n"
         "    labels: {remediator.enable: 'true'}\n"
         f"  {DB}:\n"
         f"    image: {service_image}\n"
@@ -117,7 +118,13 @@ async def test_a_compose_service_is_restarted_one_by_one(
         assert [o.object_name for o in plan.operations] == [f"{project}-{WEB}-1", f"{project}-{WEB}-2"]
         for number in range(2):
             assert isinstance(await RESTART.apply(*intent(plan, world, number), world), Applied)
+            if number == 0:
+                assert await healthy(world, service), "the next one begins when the first is well again"
         await until(lambda: healthy(world, service), 30, "health of both replicas")
+
+        hungry = await RESTART.plan(service, {"only": "most_memory"}, world)
+        assert [o.object_id in {o.object_id for o in plan.operations} for o in hungry.operations] == [True]
+        assert "which uses most memory of 2 that run" in hungry.summary
 
         found = await find_service(WEB, {}, world)
         assert found == replace(service, catalogued=False)

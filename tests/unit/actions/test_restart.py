@@ -35,9 +35,13 @@ async def test_each_container_is_an_operation_in_the_order_of_names(world: Simul
     ids = world.docker.add_compose_service("web", replicas=3)
     plan = await RESTART.plan(COMPOSE, {"timeout": None}, world)
     assert [(o.kind, o.object_id, o.object_name, o.change) for o in plan.operations] == [
-        ("container.restart", id_, f"app-web-{number}", {}) for number, id_ in enumerate(ids, start=1)
+        ("container.restart", id_, f"app-web-{number}", {"healthy_within": 120.0} if number < 3 else {})
+        for number, id_ in enumerate(ids, start=1)
     ]
-    assert plan.summary == "restart 3 containers, one by one: app-web-1, app-web-2, app-web-3"
+    assert plan.summary == (
+        "restart 3 containers, one by one, each healthy within 2m before the next: "
+        "app-web-1, app-web-2, app-web-3"
+    )
 
 
 async def test_what_flickers_is_not_in_the_digest(world: SimulatedWorld) -> None:

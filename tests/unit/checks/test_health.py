@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remediator.checks.health import Health, HealthLook, health
+from remediator.checks.health import HealthLook, health
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.world import WorldError
+from remediator.world.health import Health
 from tests.unit.given import BARE, COMPOSE, SWARM, WEB, clock_of, uncatalogued
 
 if TYPE_CHECKING:

@@ -112,6 +112,16 @@ def test_an_act_that_did_not_happen_goes_through_the_guardrails_again() -> None:
     assert [a.status for a in case.all(Attempt)] == [AttemptStatus.NOT_APPLIED, AttemptStatus.INTENT]
 
 
+def test_an_act_that_turns_out_to_have_failed_is_failed_like_any_other() -> None:
+    case = crashed()
+    case.probe(ActFailed(result={"error": "restarted, but not healthy again"}))
+    assert (case.run.outcome, case.run.reason) == (Outcome.FAILED, Reason.ACT_FAILED)
+    assert case.run.detail == "restarted, but not healthy again"
+    assert case.attempt().status is AttemptStatus.FAILED
+    assert case.attempt().result == {"error": "restarted, but not healthy again", "probed": True}
+    assert case.lock is None
+
+
 def test_an_act_that_did_not_happen_is_not_repeated_for_an_alert_that_is_over() -> None:
     case = crashed()
     case.resolve()

@@ -99,7 +99,7 @@ class Storm:
             case RunStatus.ACTING:
                 self.it_has_acted(run)
             case RunStatus.PROBING:
-                self.case.probe(self.draw(Applied(), NotApplied(), Unknown()), run)
+                self.case.probe(self.draw(Applied(), NotApplied(), ActFailed(), Unknown()), run)
             case RunStatus.UNKNOWN:
                 self.case.settle(applied=self.draw(True, False), run=run)
             case RunStatus.VERIFYING:

@@ -14,7 +14,8 @@ import pytest
 from remediator.engine.face import Refused
 from remediator.model.world import Applied
 from remediator.reading.problems import Problem
-from tests.unit.web.house import ALICE, IN_FORCE, LOGS, NOW, OBJECT, PLAN
+from tests.unit.web.explained import OBJECT
+from tests.unit.web.house import ALICE, IN_FORCE, LOGS, NOW, PLAN
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Shell

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from remediator.decide import acting, asking, intake, outcomes, people
@@ -19,8 +19,7 @@ from remediator.decide.policy import Policy
 from remediator.engine.face import Check, Conflict, DeskError, NotFound, Readiness, RulesInForce
 from remediator.metrics import Levels, Metrics
 from remediator.model.alert import Alert
-from remediator.model.explain import Explained, Explanation, RuleLook, RulesLook, Unmet
-from remediator.model.plan import OperationSpec, PlanSpec
+from remediator.model.explain import Explained
 from remediator.model.rule import Rule, RuleSource, Step
 from remediator.model.run import Approval, Attempt, Control, Run
 from remediator.model.words import AttemptStatus, Severity
@@ -29,16 +28,17 @@ from remediator.store import Store
 from remediator.web.app import make_app, start_site, stop_site
 from remediator.web.auth import Caller, Tokens
 from remediator.web.front import Front
+from tests.unit.web.explained import EXPLANATION, NOW, PLAN, RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from remediator.model.explain import AskedAlert
+    from remediator.model.plan import PlanSpec
     from remediator.store import Reader, Transaction
 
 T = TypeVar("T")
 
-NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 INGEST, ALICE, BOB = "ingest-token", "alice-token", "bob-token"
 RULE = Rule(
     name="app-down",
@@ -51,17 +51,6 @@ RULE = Rule(
     owner="platform",
     runbook_url="https://wiki.example.com/app-down",
 )
-OBJECT = "c0ffee" * 10 + "abcd"
-PLAN = PlanSpec(
-    action="restart",
-    params={},
-    summary="restart container app-1",
-    operations=(
-        OperationSpec(
-            kind="container.restart", object_id=OBJECT, object_name="app-1", change={"stop_timeout": 10}
-        ),
-    ),
-)
 IN_FORCE = RulesInForce(
     version="5" * 64,
     rules=1,
@@ -69,58 +58,6 @@ IN_FORCE = RulesInForce(
     loaded_at=NOW,
     loaded_by="alice",
 )
-EXPLANATION = Explanation(
-    at=NOW,
-    labels={"alertname": "ApplicationDown", "service": "app"},
-    fingerprint="00000000000000ab",
-    known="assumed",
-    alertmanager="absent",
-    rules_version="rules-1",
-    rules=RulesLook(
-        total=9,
-        matched=(
-            RuleLook(name="app-down", source="rules/apps.yml:3", fulfilled=2),
-            RuleLook(name="any-down", source="rules/apps.yml:40", fulfilled=1),
-        ),
-        missed=(
-            RuleLook(
-                name="db-down",
-                source="rules/db.yml:2",
-                fulfilled=1,
-                unmet=(Unmet(matcher='service="db"', value="app"), Unmet(matcher='zone="x"', value=None)),
-            ),
-        ),
-        missed_total=7,
-    ),
-    rule="app-down",
-    rule_version="1" * 64,
-    severity=Severity.P0,
-    type=None,
-    classified_by="rule",
-    service="app",
-    target="compose_service app on engine local",
-    step=0,
-    action="restart",
-    params={"stop_timeout": 10},
-    plan=PLAN,
-    digest="d" * 64,
-    verdicts=(
-        {"guardrail": "paused", "verdict": "allow", "reason": "ok", "detail": ""},
-        {
-            "guardrail": "cooldown",
-            "verdict": "hold",
-            "reason": "cooldown",
-            "detail": "acted on a minute ago",
-            "until": "2026-03-01T12:09:00+00:00",
-        },
-    ),
-    facts={"reconciled": True},
-    overall="hold",
-    decisive="cooldown",
-    reason="cooldown",
-    detail="acted on a minute ago",
-)
-RECORDED = ({"seq": 3, "at": NOW, "kind": "run.decided", "data": {"overall": "allow", "rule": "app-down"}},)
 LOGS = "line one\nline two\x1b[31m is red\n"
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from remediator.model.world import Applied, Unknown
 from remediator.store import StoreError
-from tests.unit.web.house import LOGS, NOW, OBJECT, PLAN, RULE, House
+from tests.unit.web.explained import OBJECT
+from tests.unit.web.house import LOGS, NOW, PLAN, RULE, House
 
 if TYPE_CHECKING:
     import aiohttp

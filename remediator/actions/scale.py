@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from remediator.actions import scaling_compose
+from remediator.actions.scaling_compose import left
 from remediator.model.params import Params, read_params
 from remediator.model.plan import OperationSpec, PlanSpec
 from remediator.model.service import TargetKind
@@ -106,13 +108,20 @@ class Scale:
     async def plan(self, service: Service, params: Mapping[str, Json], world: World) -> PlanSpec:
         """One operation: from the number that is wanted now to a higher one."""
         wanted = read_params(ScaleParams, params)
-        if service.target.kind is not TargetKind.SWARM_SERVICE:
-            raise TargetError(Reason.NOT_SCALABLE, "only a Swarm service has a number of replicas")
-        operation = _swarm_operation(service, await swarm_service_of(service, world), wanted)
+        match service.target.kind:
+            case TargetKind.SWARM_SERVICE:
+                operation = _swarm_operation(service, await swarm_service_of(service, world), wanted)
+            case TargetKind.COMPOSE_SERVICE:
+                operation = await scaling_compose.operation_of(service, wanted.wanted, world)
+            case _:
+                why = "only a service of Compose or of a Swarm has a number of replicas"
+                raise TargetError(Reason.NOT_SCALABLE, why)
         return _plan(self.name, dict(params), operation, "scale")
 
     async def apply(self, operation: Operation, attempt: Attempt, world: World) -> ApplyResult:
         """Have it run so many, unless somebody else changed the number; wait until they run."""
+        if operation.kind == scaling_compose.KIND:
+            return await scaling_compose.apply(operation, attempt, world)
         try:
             return await _scale_swarm(operation, _engine(operation, world), world)
         except (EngineRefused, TargetError) as error:
@@ -124,6 +133,8 @@ class Scale:
 
     async def probe(self, operation: Operation, attempt: Attempt, world: World) -> ProbeResult:
         """The number that is wanted now tells."""
+        if operation.kind == scaling_compose.KIND:
+            return await scaling_compose.probe(operation, attempt, world)
         try:
             engine = _engine(operation, world)
         except TargetError as error:
@@ -146,7 +157,7 @@ class Scale:
             object_name=done.object_name,
             change={**done.change, "from": after, "to": before},
             before=done.before,
-            timeout=TIMEOUT,
+            timeout=timedelta(seconds=done.timeout),
         )
         return _plan(plan.action, {"replicas": before}, back, "scale back")
 
@@ -190,7 +201,7 @@ async def _scale_swarm(operation: Operation, engine: Engine, world: World) -> Ap
     if swarm is None:
         return ActFailed(result={"error": "the Swarm service is gone"})
     if swarm.replicas != before:
-        return ActFailed(result=_left(before, swarm.replicas))
+        return ActFailed(result=left(before, swarm.replicas))
     # At any other version somebody changed it since that look, and the engine refuses.
     await engine.scale_service(swarm.id, swarm.version, after)
     said = "nothing"
@@ -214,13 +225,7 @@ def _told(operation: Operation, replicas: int, over: bool) -> ProbeResult:
     if replicas == after:
         return Applied(result={"replicas": replicas})
     if replicas != before:
-        return Unknown(result=_left(before, replicas))
+        return Unknown(result=left(before, replicas))
     if over:
         return NotApplied(result={"replicas": replicas})
     return Unknown(result={"error": "not scaled so far, but the engine may still do it"})
-
-
-def _left(before: int, replicas: int) -> dict[str, Json]:
-    """What is said of a number that is neither the one before nor the one after."""
-    error = f"somebody changed the number of replicas from {before} to {replicas} meanwhile; it was left"
-    return {"error": error, "replicas": replicas}

@@ -139,7 +139,7 @@ async def test_a_number_that_somebody_changed_is_left(world: SimulatedWorld) -> 
     world.docker.scale_by_hand("web", 5)
     result = await SCALE.apply(operation, attempt, world)
     assert isinstance(result, ActFailed)
-    assert "changed the number of replicas from 2 to 5" in result.result["error"]
+    assert "there are 5 replicas now instead of 2" in result.result["error"]
     assert not world.docker.scaled
 
 

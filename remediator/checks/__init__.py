@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from remediator.checks.auth import AuthFailuresLook
 from remediator.checks.command import CommandLook
 from remediator.checks.containers import ContainersLook
 from remediator.checks.deploys import ChangesLook
@@ -14,6 +15,7 @@ from remediator.checks.health import HealthLook
 from remediator.checks.host import HostLook
 from remediator.checks.http import HttpLook
 from remediator.checks.logs import LogsLook
+from remediator.checks.prometheus import ActiveAlertsLook, QueryLook
 from remediator.checks.reach import HealthUrlLook, TcpLook
 from remediator.checks.stats import StatsLook
 
@@ -42,6 +44,9 @@ def registry(
         TcpLook(),
         HealthUrlLook(),
         DirectoryLook(),
+        QueryLook(),
+        ActiveAlertsLook(),
+        AuthFailuresLook(),
         CommandLook(commands),
         HttpLook(requests),
     )

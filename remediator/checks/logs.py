@@ -21,10 +21,14 @@ MAX_CHARS = 262_144
 """Of all containers together; each gets an equal share, and of a longer one the end is kept."""
 
 
+MAX_LINES = 5000
+"""Of each container."""
+
+
 class LogsParams(Params):
     """Parameters of the check `logs`."""
 
-    tail: int = Field(default=100, ge=1, le=5000, description="Lines of each container.")
+    tail: int = Field(default=100, ge=1, le=MAX_LINES, description="Lines of each container.")
 
 
 class LogsLook(Look[LogsParams]):

@@ -237,6 +237,9 @@ class Prometheus(Protocol):
     async def query(self, expr: str) -> list[Sample]:
         """An instant query; a scalar is one sample without labels."""
 
+    async def query_range(self, expr: str, begin: float, end: float, step: float) -> list[Series]:
+        """A query at every `step` seconds from `begin` to `end`, as seconds since 1970."""
+
     async def ready(self) -> None:
         """Return if it is ready to serve."""
 

@@ -21,7 +21,19 @@ _RULES = tuple(
     for pattern, replacement in (
         # A private key in PEM form, also one whose end was cut off.
         (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)", REDACTED),
-        # user:password@ in a URL.
+        # The end of one whose beginning was cut off, also with time stamps in front of its lines.
+        (
+            r"(?:(?:^|\n)(?:\d{4}-\S{1,40} )?[a-z0-9+/=]{16,80}\r?)+\n(?:\d{4}-\S{1,40} )?"
+            r"-----END [A-Z ]*PRIVATE KEY-----",
+            rf"\n{REDACTED}",
+        ),
+        # What is left of a word that was cut may be the end of a secret.
+        (r"(\[\.\.\. \d{1,20} bytes cut \.\.\.\]\n)[^\s\"']{1,200}", rf"\1{REDACTED}"),
+        # user:password@ in a URL; where no page is meant, the password may hold a slash.
+        (
+            r"(\b(?:rediss?|mongodb(?:\+srv)?|postgres(?:ql)?|mysql|amqps?)://[^\s/:@]{0,200}:)[^\s@\"']{1,1000}@",
+            rf"\1{REDACTED}@",
+        ),
         (r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,200}:)[^\s/@]{1,1000}@", rf"\1{REDACTED}@"),
         # An Authorization header, and schemes on their own.
         (
@@ -29,17 +41,24 @@ _RULES = tuple(
             rf"\1{REDACTED}",
         ),
         (r"(\bbearer\s{1,5})[a-z0-9._~+/=-]{8,}", rf"\1{REDACTED}"),
+        # Cookies, all of them.
+        (r"(\bcookie\"?\s{0,5}:\s{0,5}\"?)[^\r\n\"]+", rf"\1{REDACTED}"),
         # key=value, key: value, "key": "value", --key value; quoted values whole.
         (
-            rf"(\b{_KEY}[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"',;&}}]+)",
+            rf"(\b{_KEY}[\"']?\s{{0,5}}[:=]\s{{0,5}})(?:\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|[^\s\"',;&}}]+)",
             rf"\1{REDACTED}",
         ),
         (rf"(--{_KEY}\s{{1,5}})[^\s-][^\s]*", rf"\1{REDACTED}"),
+        # Redis and SQL, which write no sign between.
+        (r"(\b(?:requirepass|masterauth)\s{1,5}|\bidentified\s{1,5}by\s{1,5})[^\s;]+", rf"\1{REDACTED}"),
         # Well-known forms of tokens that give themselves away.
         (
-            r"\b(?:eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|gh[pousr]_\w{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16})",
+            r"\b(?:eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+            r"|xox[abprs]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{35}|hv[sb]\.[\w-]{16,}"
+            r"|[sr]k[_-](?:live|test|proj|ant)[_-][\w-]{16,}|sk-[a-z0-9]{32,}|npm_\w{30,}|hf_\w{30,})",
             REDACTED,
         ),
+        (r"(\bhooks\.slack\.com/services/)[\w/-]{10,}", rf"\1{REDACTED}"),
     )
 )
 

@@ -8,7 +8,7 @@ from remediator.model.world import WorldError
 
 if TYPE_CHECKING:
     from remediator.clock import Clock
-    from remediator.world.base import PromAlert, Sample
+    from remediator.world.base import PromAlert, Sample, Series
 
 
 class SimulatedPrometheus:
@@ -21,6 +21,8 @@ class SimulatedPrometheus:
         self.firing: list[PromAlert] = []
         self.answers: dict[str, list[Sample]] = {}
         """Query -> what it gives; any other query gives nothing."""
+        self.ranges: dict[str, list[Series]] = {}
+        """Query -> what it gives over a time."""
 
     async def alerts(self) -> list[PromAlert]:
         """The alerts of its rules."""
@@ -31,6 +33,11 @@ class SimulatedPrometheus:
         """An instant query."""
         await self.ready()
         return list(self.answers.get(expr, []))
+
+    async def query_range(self, expr: str, begin: float, end: float, step: float) -> list[Series]:
+        """A query over a time."""
+        await self.ready()
+        return list(self.ranges.get(expr, []))
 
     async def ready(self) -> None:
         """Return if it can be reached."""

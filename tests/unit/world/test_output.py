@@ -26,6 +26,29 @@ from remediator.world.output import REDACTED, CutBuffer, redact
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln", REDACTED),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter", f"{REDACTED}\nafter"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE cut off", REDACTED),
+        (
+            "line\n2026-03-01T12:00:00.1Z MIIEhunter2hunter2hunter2\n"
+            "2026-03-01T12:00:00.2Z hunter2hunter2hunter2=\n"
+            "2026-03-01T12:00:00.3Z -----END RSA PRIVATE KEY-----\nafter",
+            f"line\n{REDACTED}\nafter",
+        ),
+        ("end=1\n[... 12 bytes cut ...]\nter2 next", "end=1\n[... 12 bytes cut ...]\n[redacted] next"),
+        ("Cookie: a=hunter2; session=hunter3\nnext", "Cookie: [redacted]\nnext"),
+        ("Set-Cookie: id=hunter2; Path=/", "Set-Cookie: [redacted]"),
+        ("redis://:hunter/2@redis:6379/0", "redis://:[redacted]@redis:6379/0"),
+        (r'{"password": "hunt\"er2", "a": 1}', '{"password": [redacted], "a": 1}'),
+        ("config set requirepass hunter2", "config set requirepass [redacted]"),
+        ("CREATE USER a IDENTIFIED BY 'hunter2';", "CREATE USER a IDENTIFIED BY [redacted];"),
+        ("github_pat_" + "a" * 30, REDACTED),
+        ("glpat-" + "a" * 20, REDACTED),
+        ("key sk-proj-" + "aB3" * 10, f"key {REDACTED}"),
+        ("sk_live_" + "aB3" * 8, REDACTED),
+        ("AIza" + "x" * 35, REDACTED),
+        ("hvs." + "x" * 24, REDACTED),
+        (
+            "https://hooks.slack.com/services/T000/B000/hunter2hunter2",
+            f"https://hooks.slack.com/services/{REDACTED}",
+        ),
         ("\ud800 é\0 password=hünter2€ é", "? é\0 password=[redacted] é"),
     ],
 )
@@ -41,6 +64,9 @@ def test_secrets_are_taken_out(text: str, left: str) -> None:
         "max_tokens_per_batch reached",
         "2026-03-01T12:00:00Z step=17 loss=0.25",
         "mail alice@example.com",
+        "GET http://localhost:8000/users/alice@example.com",
+        "Failed password for root from 10.0.0.1 port 22",
+        "task-live-view hf_hub cookies are on",
     ],
 )
 def test_the_rest_stays(text: str) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EXPR = 'ALERTS{alertstate="firing"}'
 POINTS = 500
 """Most steps that are asked for at once; Prometheus gives at most 11,000."""
-SAMPLES = 20_000
+SAMPLES = 5_000
 """Samples that an answer should have at most, where so much fires: they are all in memory at once."""
 GAP = 3
 """An alert that is not there for more steps than this is over."""

@@ -30,6 +30,8 @@ passes between an alert and what is decided about it, and in the past some did."
 BEFORE = timedelta(seconds=5)
 """How long before it was told something had been so."""
 OPENED = "opened"
+SHORTLY = timedelta(seconds=1)
+"""How long before a decision, at most, what it found came about that nothing else tells of."""
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 UNPLANNED = frozenset(
@@ -65,7 +67,7 @@ class Said(NamedTuple):
     """What a person did."""
 
     what: str
-    """`granted`, `denied`, `start`, `cancel`, `settle`, `pause` or `resume`."""
+    """`granted`, `denied`, `start`, `cancel`, `settle`, `pause`, `resume`; of a pause file `on`, `off`."""
     actor: str
     why: str
     run: Run | None = None
@@ -155,6 +157,7 @@ class _Reader:
         self._marks: dict[tuple[int, str], set[str]] = defaultdict(set)
         self._seen: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
         self._verifying: dict[int, datetime] = {}
+        self._paused_by_file = False
         self._changes_error: dict[str, tuple[datetime, str]] = {}
 
     def take(self, event: Event) -> None:
@@ -238,6 +241,11 @@ class _Reader:
                 record.changes[run.service].append(change)
         for told in facts["alerts"]:
             self._seen[told["fingerprint"]].append((event.at, told["state"]))
+        by_file = facts["paused_by_file"] is not None
+        if by_file is not self._paused_by_file:
+            self._paused_by_file = by_file
+            said = Said("on" if by_file else "off", "", "")
+            record.moments.append(Moment(event.at - SHORTLY, said))
         before = self._changes_error.pop(run.service, None)
         if before is not None:
             record.unreadable[run.service].append(Window(before[0] - BEFORE, event.at, before[1]))
@@ -261,21 +269,24 @@ class _Reader:
             record.verified[run.service, plan.action].append(begun)
         step = run.step - 1 if event.kind == "run.next_step" else run.step
         stays = self._stays.get((run.rule, step), timedelta(0))
+        until, since = over + SHORTLY, begun - BEFORE  # the replay may be there a little sooner
         windows: list[Window] = []
         match reason:
             case Reason.VERIFIED:
                 windows = [Window(max(begun, over - stays), over + NEAR, "absent")]
             case Reason.UNHEALTHY:
-                windows = [Window(begun, over + timedelta(seconds=1), "absent")]
-                record.ill[run.service].append(windows[0])
-            case Reason.CANNOT_TELL:
-                windows = [Window(begun, over + timedelta(seconds=1), "unknown")]
+                windows = [Window(since, until, "absent")]
+            case Reason.CANNOT_TELL | Reason.CANCELLED_BY_PERSON:
+                windows = [Window(since, until, "unknown")]
+        if reason in (Reason.UNHEALTHY, Reason.CANCELLED_BY_PERSON):  # which was not verified by then
+            record.ill[run.service].append(windows[0])
         for mark in self._marks[run.incident_id, run.rule]:
             record.alerts[mark] += windows
 
     def finished(self) -> Record:
         """What is only known at the end."""
         record = self._record
+        record.moments.sort(key=lambda moment: moment.at)
         for service, (at, error) in self._changes_error.items():
             record.unreadable[service].append(Window(at - BEFORE, at + NEAR, error))
         for attempt in self._attempts.values():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from remediator.checks.changes import HANDS
 from remediator.history.assumptions import ACTS, REPLICAS
 from remediator.history.record import NEAR, fitted
-from remediator.history.world import PastAlertmanager, PastEngine, PastPrometheus
+from remediator.history.world import PastAlertmanager, PastEngine, PastPrometheus, labels_of
 from remediator.model.service import TargetKind
 from remediator.model.words import AttemptStatus
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown, WorldError
@@ -166,7 +166,7 @@ class RecordedEngine(PastEngine):
                 kind="service" if target.kind is TargetKind.SWARM_SERVICE else "container",
                 action=change.what if change.what in HANDS else "update",
                 object_id=change.object_id,
-                attributes={"name": change.object_name},
+                attributes={**labels_of(target), "name": change.object_name},
             )
             for target, name in self._names.items()
             for change in self._record.changes.get(name, ())

@@ -166,10 +166,11 @@ class _Stage:
             },
             channels={},
             receiver=None,
-            pause_file=None,
+            pause_file=folder / "pause",
             reconcile_interval=RARELY,
         )
         self._setup = setup
+        self._pause_file = folder / "pause"
         rules = [matched.rule for matched in setup.rules]
         kept = max((policy.horizon(rule.guards) for rule in rules), default=MARGIN) + MARGIN
         self._alertmanager = RecordedAlertmanager(clock, self._record)
@@ -241,6 +242,10 @@ class _Stage:
     async def _say(self, said: Said) -> None:
         desk, actor, why = self._engine.desk, said.actor, said.why
         match said.what:
+            case "on":
+                self._pause_file.touch()
+            case "off":
+                self._pause_file.unlink(missing_ok=True)
             case "pause":
                 await desk.pause(actor, why)
             case "resume":

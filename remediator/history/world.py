@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from remediator.history.changes import Change
     from remediator.model.command import CommandSpec
     from remediator.model.rule import Rule
-    from remediator.model.service import Service
+    from remediator.model.service import Service, Target
     from remediator.world.base import Survivor
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -87,17 +87,14 @@ class PastEngine(SimulatedEngine):
             if self.find(target.name) is None:
                 self.add_swarm_service(target.name, replicas=replicas)
             return
-        name, labels = target.name, dict[str, str]()
+        name, labels = target.name, labels_of(target)
         match target.kind:
             case TargetKind.NONE:
                 return
             case TargetKind.COMPOSE_SERVICE:
-                project = target.project or PROJECT
-                labels = {COMPOSE_PROJECT: project, COMPOSE_SERVICE: target.name}
-                name = f"{project}-{target.name}"
+                name = f"{labels[COMPOSE_PROJECT]}-{target.name}"
             case TargetKind.LABEL:
-                key, _, value = target.name.partition("=")
-                labels, name = {key: value}, service.name
+                name = service.name
             case TargetKind.CONTAINER:
                 replicas = 1
         known = {box.seen.name for box in self.boxes.values()}
@@ -151,6 +148,17 @@ class PastEngine(SimulatedEngine):
         before = bisect_left(self.events, self.now() - self._kept, key=lambda event: event.at)
         if before > KEPT_EVENTS:
             del self.events[:before]
+
+
+def labels_of(target: Target) -> dict[str, str]:
+    """The labels by which containers are those of a target."""
+    match target.kind:
+        case TargetKind.COMPOSE_SERVICE:
+            return {COMPOSE_PROJECT: target.project or PROJECT, COMPOSE_SERVICE: target.name}
+        case TargetKind.LABEL:
+            key, _, value = target.name.partition("=")
+            return {key: value}
+    return {}
 
 
 class PastCommands:

@@ -25,7 +25,7 @@ class Past:
         self, folder: Path, rules: str, story: Callable[[House], Awaitable[None]], **house: Any
     ) -> None:
         self.path = folder / "past.db"
-        self.folder = folder
+        self._rules = rules
 
         async def live() -> House:
             async with House(rules, folder, **house) as lived:
@@ -41,8 +41,7 @@ class Past:
         self, rules: str | None = None, *assumed: str, since: datetime | None = None
     ) -> list[Compared]:
         """All runs, with these rules or the same as then."""
-        if rules is not None:
-            self.house.write(rules)
+        self.house.write(rules or self._rules)
         return Replay(
             setup=self.house.setup,
             commands=self.house._commands,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remediator.model.words import Reason
+from remediator.model.command import CommandSpec
+from remediator.model.words import Reason, RunStatus
 from remediator.world.base import Sample
 from tests.simulation.given import rule, rules
 from tests.unit.history.recorded import Past, differences
@@ -55,9 +56,9 @@ async def a_day(house: House) -> None:
     await house.wait(minutes=5)
 
 
-@pytest.fixture
-def day(tmp_path: Path) -> Past:
-    return Past(tmp_path, RULES, a_day, services=("web", "db", "api"))
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    return Past(tmp_path_factory.mktemp("day"), RULES, a_day, services=("web", "db", "api"))
 
 
 def test_the_same_rules_decide_the_same(day: Past) -> None:
@@ -161,3 +162,40 @@ def test_ends_that_no_notification_told_of_are_ends_for_other_rules_too(tmp_path
     assert of(past.replay(), "web-down") == ["same", "same"]
     shadow = past.replay(then.replace("severity: P1", "severity: P1\n        mode: shadow"))
     assert of(shadow, "web-down") == ["held instead of acted"] * 2
+
+
+async def people_at_work(house: House) -> None:
+    """A run by hand, one that is cancelled, one that a file holds, a hand on what a command is to mend."""
+    house.watch("web")
+    await house.desk.start_run("web-down", "web", "alice", "to be sure")
+    await house.finished()
+    await house.wait(minutes=15)
+    house.pause_file.touch()
+    house.docker.crash("app-web-1")
+    await house.held(Reason.PAUSED, within=timedelta(minutes=5))
+    await house.wait(minutes=2)
+    house.pause_file.unlink()
+    await house.finished()
+    await house.wait(minutes=15)
+    mark = await house.fire("web", "Slow")
+    await house.is_now(RunStatus.VERIFYING, "web-slow")
+    await house.desk.cancel(house.run("web-slow").id, "bob", "enough")
+    await house.resolve(mark)
+    await house.wait(minutes=15)
+    house.docker.restart_by_hand("app-web-1")
+    mark = await house.fire("web", "Slow")
+    await house.held(Reason.CHANGED_BY_OTHERS, "web-slow")
+    await house.resolve(mark)
+    await house.wait(minutes=5)
+
+
+def test_what_people_did_they_do_again(tmp_path: Path) -> None:
+    flush = CommandSpec(name="flush", argv=("/usr/bin/flush",), repeatable=True)
+    slow = rule("web-slow", alert="Slow", steps=("{command: {name: flush}}",), guardrails=GUARDS)
+    past = Past(tmp_path, rules(rule(guardrails=GUARDS), slow), people_at_work, commands=[flush])
+    found = past.replay()
+    assert of(found, "web-down") == ["same", "same"], [line.told() for line in found]
+    assert of(found, "web-slow") == ["same", "same"], [line.told() for line in found]
+    assert [line.then.holds for line in found if line.then] == [[], ["paused"], [], ["changed_by_others"]]
+    assert [line.now.holds for line in found if line.now] == [[], ["paused"], [], ["changed_by_others"]]
+    assert [line.now.by_hand for line in found if line.now] == [True, False, False, False]

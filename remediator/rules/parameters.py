@@ -1,6 +1,6 @@
 """How the parameters of an action or a check are read: as its own model, but for what labels decide later."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -58,8 +58,7 @@ def params_of(verb: Verb, *, templates: bool) -> Any:
         try:
             params = handler(value)
         except ValidationError as error:
-            told = error.errors(include_url=False)
-            others = [one for one in told if not any(one["loc"][: len(at)] == at for at in found)]
+            others = [one for one in error.errors(include_url=False) if not _is_open(one, found)]
             if others:
                 raise _only(error, others) from None
             return value
@@ -86,6 +85,12 @@ def _check_templates(found: dict[Location, str], *, allowed: bool) -> None:
             mistakes.append(Mistake(error.message, at=at, offset=error.offset))
     if mistakes:
         raise mistaken(*mistakes)
+
+
+def _is_open(error: ErrorDetails, templates: Collection[Location]) -> bool:
+    """Whether it is a template's value that would have to be known first."""
+    inside = any(at and error["loc"][: len(at)] == at for at in templates)
+    return inside and error["type"] != "extra_forbidden"
 
 
 def _only(error: ValidationError, details: Sequence[ErrorDetails]) -> ValidationError:

@@ -118,3 +118,21 @@ async def test_a_label_is_text_and_never_a_template(shifting: Callable[..., Hous
         assert (run.outcome, run.reason) == ("denied", "invalid_params")
         assert "does not match" in str(run.detail)
         assert house.attempts() == []
+
+
+@pytest.mark.parametrize(
+    ("n", "reason"), [("3", "ok"), ("many", "template_unresolved"), ("0", "template_unresolved")]
+)
+async def test_a_number_is_filled_in_as_one(build: Callable[..., House], n: str, reason: str) -> None:
+    step = '{scale: {replicas: "{{ labels.n }}"}}'
+    async with build(
+        rules(rule(steps=(step,), triage="", guardrails="")), services=(), swarm=["web"]
+    ) as house:
+        asked = [AskedAlert(labels=DOWN | {"n": n})]
+        (told,) = (await house.desk.explain_alerts(asked, 5)).explanations
+        assert told.reason == reason
+        if reason == "ok":
+            assert told.params["replicas"] == 3
+        else:
+            assert told.detail.startswith("replicas: ")
+            assert told.detail.endswith(f"filled in: '{n}'")

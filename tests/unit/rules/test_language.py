@@ -345,6 +345,7 @@ def stepping(tmp_path: Path, step: str) -> Path:
             {"name": "flush", "args": {"level": "{{ labels.level }}"}},
         ),
         ("{restart: {timeout: '{{ labels.wait }}'}}", {"timeout": "{{ labels.wait }}"}),
+        ("{scale: {replicas: '{{ labels.n }}'}}", {"replicas": "{{ labels.n }}"}),
     ],
 )
 def test_parameters_of_steps_keep_their_templates(

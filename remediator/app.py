@@ -33,6 +33,7 @@ from remediator.world.alertmanager import AlertmanagerClients
 from remediator.world.asking import Endpoint, basic, bearer
 from remediator.world.base import World
 from remediator.world.commands import NamedCommands
+from remediator.world.compose import ComposeCli
 from remediator.world.docker import DockerEngine
 from remediator.world.host import LocalHost
 from remediator.world.network import LocalNetwork
@@ -266,18 +267,20 @@ def open_world(config: Config, clock: Clock, instance: str) -> World:
     StartError if what the configuration names has become unfit since it was read.
     """
     servers = [endpoint(entry) for entry in config.alertmanagers]
+    commands = NamedCommands(config.commands, clock, instance=instance)
     settle = config.alertmanager_settle
     try:
         return World(
             engines={name: _engine(name, entry, clock) for name, entry in config.engines.items()},
             alerts=AlertmanagerClients(servers, clock, settle=settle) if servers else None,
             prometheus=PrometheusClient(endpoint(config.prometheus), clock) if config.prometheus else None,
-            commands=NamedCommands(config.commands, clock, instance=instance),
+            commands=commands,
             requests=NamedRequests(config.requests, clock, instance=instance),
             clock=clock,
             host=LocalHost(clock),
             network=LocalNetwork(clock),
             own_container_id=own_container_id(),
+            compose=_compose(config, commands),
         )
     except ValueError as error:
         raise StartError(f"{error}; `remediator check` tells what is wrong with the configuration") from None
@@ -290,6 +293,16 @@ async def close_world(world: World) -> None:
     for client in (world.alerts, world.prometheus, world.requests, world.network):
         if client is not None:
             await client.close()
+
+
+def _compose(config: Config, commands: NamedCommands) -> ComposeCli:
+    # The command finds its plugins, and what it was set up with, by these.
+    env = {name: os.environ[name] for name in ("HOME", "DOCKER_CONFIG") if name in os.environ}
+    # Its certificates would have to lie in one folder, under names of its own.
+    hosts = {
+        name: entry.host for name, entry in config.engines.items() if not (entry.ca_file or entry.cert_file)
+    }
+    return ComposeCli(config.compose, hosts, commands, env)
 
 
 def _engine(name: str, entry: EngineEntry, clock: Clock) -> DockerEngine:

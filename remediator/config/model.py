@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationInfo, model_validator
 
 from remediator.config.fields import FilePath, Listen, ListenText
 from remediator.config.requests import RequestEntry, requests_of
@@ -75,6 +75,12 @@ def _shared_targets(
             message = f"the service `{name}` has the same target as {others}; one target is one service"
             given = "target" in written[name].model_fields_set
             yield Mistake(message, (name, "target") if given else (name,), on_key=not given)
+
+
+def _program(argv: tuple[str, ...]) -> tuple[str, ...]:
+    if not argv or not argv[0].startswith("/"):
+        raise ValueError("expected the absolute path of a program first, as in [/usr/bin/docker, compose]")
+    return argv
 
 
 def _dependencies(services: Mapping[str, Service]) -> Iterator[Mistake]:
@@ -198,6 +204,11 @@ class Config(Strict):
     engines: dict[Name, EngineEntry] = Field(
         default_factory=_engines,
         description="The Docker Engines, by name; an empty mapping for none. Needs a restart.",
+    )
+    compose: Annotated[tuple[Text, ...], AfterValidator(_program)] = Field(
+        default=("/usr/bin/docker", "compose"),
+        description="How Docker Compose is started, for the actions that make containers: the absolute path "
+        "of a program, and what it needs to hear first. Needs a restart.",
     )
     services: Annotated[dict[str, Service], ReadAs(dict[Name, ServiceEntry], _services)] = Field(
         default_factory=dict, description="The catalogue: what may be acted on, and whom it concerns."

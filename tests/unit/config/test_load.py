@@ -429,3 +429,11 @@ def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_it_can_be_made_without_a_file() -> None:
     assert Config.model_validate({"store": "x.db"}).store == Path("x.db")
+
+
+def test_how_compose_is_started_begins_with_an_absolute_path(tmp_path: Path) -> None:
+    assert read(tmp_path).compose == ("/usr/bin/docker", "compose")
+    assert read(tmp_path, "compose: [/opt/docker-compose]").compose == ("/opt/docker-compose",)
+    for wrong in ("[docker, compose]", "[]", "docker compose"):
+        (found,) = problems(tmp_path, f"compose: {wrong}")
+        assert "compose" in found

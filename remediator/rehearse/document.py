@@ -3,6 +3,7 @@
 Every key is known or refused, and every value is read as what it is for, as in all files that people write.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     StringConstraints,
@@ -84,6 +86,27 @@ class Program(Strict):
     takes: Duration = Field(default=timedelta(0), description="How long it runs before it ends by itself.")
     hangs: bool = Field(default=False, description="It never ends by itself.")
     starts: bool = Field(default=True, description="Whether it can be started at all.")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"this is no JSON: {error}") from None
+
+
+class Server(Strict):
+    """How what a named request is sent to behaves from now on."""
+
+    status: Annotated[int, Field(ge=100, le=599)] | None = Field(
+        default=None, description="What it answers. Left out: what the request expects."
+    )
+    body: Annotated[str, AfterValidator(_json)] | None = Field(
+        default=None, description="What the answer tells, as JSON."
+    )
+    takes: Duration = Field(default=timedelta(0), description="How long it takes to answer.")
+    breaks: bool = Field(default=False, description="It does what it is asked to, and never answers.")
+    reachable: bool = Field(default=True, description="Whether it takes connections at all.")
 
 
 class Person(Strict):
@@ -188,6 +211,10 @@ class Entry(Strict):
     )
     commands: dict[Name, Program] | None = Field(
         default=None, description="How named commands behave from now on. Without it they succeed at once."
+    )
+    requests: dict[Name, Server] | None = Field(
+        default=None,
+        description="How named requests are answered from now on. Without it as they expect, at once.",
     )
     prometheus: dict[Text, float | tuple[float, ...]] | None = Field(
         default=None, description="What queries give from now on: a value, or a list of values."

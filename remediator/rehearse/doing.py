@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remediator.model.snapshot import Snapshot
     from remediator.rehearse.document import Alerts, Docker, Entry, Happening
     from remediator.rehearse.document import Program as ProgramEntry
+    from remediator.rehearse.document import Server as ServerEntry
     from remediator.rehearse.stage import Stage
     from remediator.world.simulated import SimulatedEngine
     from remediator.world.simulated.containers import Box
@@ -38,6 +39,8 @@ async def do(stage: Stage, state: Snapshot, entry: Entry) -> None:
         stage.alertmanager.unreachable = "as the test has it" if entry.alertmanager == "down" else None
     for name, program in (entry.commands or {}).items():
         _command(stage, name, program)
+    for name, server in (entry.requests or {}).items():
+        _request(stage, name, server)
     for query, values in (entry.prometheus or {}).items():
         listed = values if isinstance(values, tuple) else (values,)
         stage.prometheus.answers[query] = [Sample(labels={}, value=value) for value in listed]
@@ -130,6 +133,19 @@ def _command(stage: Stage, name: str, program: ProgramEntry) -> None:
         output=program.output,
         seconds=seconds,
         not_started=None if program.starts else "as the test has it",
+    )
+
+
+def _request(stage: Stage, name: str, server: ServerEntry) -> None:
+    if name not in stage.requests.specs:
+        raise CannotError(f"there is no request {name}{did_you_mean(name, stage.requests.specs)}")
+    stage.requests.behaves(
+        name,
+        status=server.status,
+        body=server.body,
+        seconds=server.takes.total_seconds(),
+        breaks=server.breaks,
+        unreachable=None if server.reachable else "as the test has it",
     )
 
 

@@ -146,6 +146,7 @@ def _prepared(
     return Backtest(
         setup=opened.setup,
         commands=opened.config.commands,
+        requests=opened.config.requests,
         assumed=read_assumptions(assumed, [matched.rule.name for matched in opened.setup.rules]),
         flapping=budget(flapping),
         begin=begin,

@@ -106,6 +106,7 @@ def _prepared(
     return Replay(
         setup=opened.setup,
         commands=opened.config.commands,
+        requests=opened.config.requests,
         assumed=read_assumptions(assumed, [matched.rule.name for matched in opened.setup.rules]),
         store=str(store or opened.config.store),
         since=SystemClock().now() - since if since is not None else begin,

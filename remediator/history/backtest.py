@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from remediator.history.assumptions import Assumptions
     from remediator.history.changes import Change
     from remediator.model.command import CommandSpec
+    from remediator.model.request import RequestSpec
     from remediator.model.rule import Budget
 
 
@@ -35,6 +36,7 @@ class Backtest:
 
     setup: Setup
     commands: Mapping[str, CommandSpec]
+    requests: Mapping[str, RequestSpec] = field(default_factory=dict)
     assumed: Assumptions
     flapping: Budget
     begin: datetime
@@ -60,7 +62,8 @@ class Backtest:
 
     async def _live(self, feed: Feed, folder: Path) -> None:
         clock = VirtualClock(self.begin)
-        async with PastStage(self.setup, self.commands, self.assumed, self.tally, clock, folder) as stage:
+        named = self.commands, self.requests
+        async with PastStage(self.setup, *named, self.assumed, self.tally, clock, folder) as stage:
             for moment, changes in groupby(feed, attrgetter("at")):
                 if self.end is not None and moment > self.end:
                     break

@@ -26,7 +26,7 @@ from remediator.history.recorded import (
 )
 from remediator.history.stage import MARGIN, RARELY, QuickStore, body_of
 from remediator.history.trails import Trails
-from remediator.history.world import PastCommands
+from remediator.history.world import PastCommands, PastRequests
 from remediator.metrics import Metrics
 from remediator.model.alert import Episode
 from remediator.model.run import Approval, Run
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from remediator.history.trails import Trail
     from remediator.model.command import CommandSpec
     from remediator.model.event import Event
+    from remediator.model.request import RequestSpec
     from remediator.model.rule import Rule
     from remediator.model.words import Json
     from remediator.store import Notification
@@ -100,6 +101,7 @@ class Replay:
     setup: Setup
     """The candidate."""
     commands: Mapping[str, CommandSpec]
+    requests: Mapping[str, RequestSpec] = field(default_factory=dict)
     assumed: Assumptions
     store: str
     """Path of the database whose past it is; it is only read."""
@@ -189,6 +191,7 @@ class _Stage:
                 alerts=self._alertmanager if self._record.api else None,
                 prometheus=RecordedPrometheus(clock, rules, self._assumed, self._record),
                 commands=PastCommands(replay.commands, self._assumed),
+                requests=PastRequests(replay.requests, self._assumed),
                 clock=clock,
                 own_container_id=None,
             ),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from remediator.history.tally import Tally
     from remediator.model.command import CommandSpec
     from remediator.model.event import Event
+    from remediator.model.request import RequestSpec
     from remediator.world.base import SeenAlert
 
 SOURCE = "history"
@@ -64,6 +65,7 @@ class PastStage:
         self,
         setup: Setup,
         commands: Mapping[str, CommandSpec],
+        requests: Mapping[str, RequestSpec],
         assumed: Assumptions,
         tally: Tally,
         clock: Clock,
@@ -98,6 +100,7 @@ class PastStage:
                 setup.services.values(),
                 [m.rule for m in setup.rules],
                 commands,
+                requests,
                 assumed,
                 kept,
             ),

@@ -16,12 +16,15 @@ from remediator.world.base import (
     EngineEvent,
     EngineRefused,
     History,
+    NoRequests,
+    Reply,
     Sample,
     SeenAlert,
     World,
 )
 from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
 from remediator.world.simulated import SimulatedEngine, SimulatedPrometheus
+from remediator.world.simulated.requests import reply_meeting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from remediator.history.assumptions import Assumptions
     from remediator.history.changes import Change
     from remediator.model.command import CommandSpec
+    from remediator.model.request import FilledRequest, RequestSpec
     from remediator.model.rule import Rule
     from remediator.model.service import Service, Target
     from remediator.world.base import Survivor
@@ -184,6 +188,20 @@ class PastCommands:
         """There is nothing to end."""
 
 
+class PastRequests(NoRequests):
+    """Named requests that are all answered as it is assumed."""
+
+    def __init__(self, specs: Mapping[str, RequestSpec], assumed: Assumptions) -> None:
+        self.specs = specs
+        self._fail = assumed.acts is False
+
+    async def send(self, spec: RequestSpec, filled: FilledRequest, *, attempt: int | None = None) -> Reply:
+        """Answered at once."""
+        if self._fail:
+            return Reply(status=500, body="", body_bytes=0, told=None, seconds=0.0)
+        return reply_meeting(filled.expect)
+
+
 class PastPrometheus(SimulatedPrometheus):
     """A Prometheus that says to the expressions of rules what is assumed."""
 
@@ -202,6 +220,7 @@ def past_world(
     services: Iterable[Service],
     rules: Iterable[Rule],
     commands: Mapping[str, CommandSpec],
+    requests: Mapping[str, RequestSpec],
     assumed: Assumptions,
     kept: timedelta,
 ) -> World:
@@ -217,6 +236,7 @@ def past_world(
         alerts=alerts,
         prometheus=PastPrometheus(clock, rules, assumed),
         commands=PastCommands(commands, assumed),
+        requests=PastRequests(requests, assumed),
         clock=clock,
         own_container_id=None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from remediator.model.world import WorldError
@@ -23,9 +23,9 @@ class Server:
     """How what a request is sent to behaves."""
 
     status: int | None = None
-    """None: it answers as is expected of it."""
+    """None: the one that is expected."""
     body: Json = None
-    """What it tells, as JSON."""
+    """What it tells, as JSON. With neither it answers as is expected."""
     seconds: float = 0.0
     """How long it takes; one that is longer than the timeout acts, and its answer is not heard."""
     unreachable: str | None = None
@@ -91,18 +91,23 @@ class SimulatedRequests:
             raise WorldError(f"{spec.origin}: no answer within {limit:g} s")
         if server.breaks:
             raise WorldError(f"{spec.origin}: ServerDisconnectedError")
-        return _reply(server, filled.expect)
+        expected = reply_meeting(filled.expect)
+        if server.status is None and server.body is None:
+            return replace(expected, seconds=server.seconds)
+        return _reply(server.status or expected.status, server.body, server.seconds)
 
     async def close(self) -> None:
         """Nothing to let go of."""
 
 
-def _reply(server: Server, expect: Expected) -> Reply:
-    as_expected = server.status is None
-    status = (expect.status[0] if expect.status else 200) if server.status is None else server.status
-    told = _meeting(expect) if as_expected and server.body is None else server.body
+def reply_meeting(expect: Expected) -> Reply:
+    """An answer as it is expected."""
+    return _reply(expect.status[0] if expect.status else 200, _meeting(expect))
+
+
+def _reply(status: int, told: Json, seconds: float = 0.0) -> Reply:
     text = "" if told is None else json.dumps(told)
-    return Reply(status=status, body=text, body_bytes=len(text.encode()), told=told, seconds=server.seconds)
+    return Reply(status=status, body=text, body_bytes=len(text.encode()), told=told, seconds=seconds)
 
 
 def _meeting(expect: Expected) -> Json:

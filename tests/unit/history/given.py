@@ -11,6 +11,7 @@ from remediator.engine.setup import Setup
 from remediator.history.assumptions import read_assumptions
 from remediator.history.backtest import Backtest
 from remediator.history.changes import Change, mark_of
+from remediator.model.request import RequestSpec
 from remediator.model.rule import Budget
 from remediator.model.service import Service, Target, TargetKind
 from remediator.rules.load import load_rules
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remediator.history.tally import Tally
+
+REQUESTS = {"drain": RequestSpec(name="drain", method="POST", url="http://lb/drain")}
 
 Fires = tuple[str, str, float, float]
 """Alert, service, and the minutes at which it begins and ends."""
@@ -35,7 +38,7 @@ def setup(folder: Path, *written: str) -> Setup:
     }
     file = folder / "rules.yml"
     file.write_text(rules(*(written or (rule(),))))
-    known, looks = actions.registry({}), checks.registry({})
+    known, looks = actions.registry({}, REQUESTS), checks.registry({}, REQUESTS)
     loaded = load_rules([file], services=services, actions=known, checks=looks, prometheus=True)
     return Setup(rules=loaded, policy=Policy(), services=services, actions=known, checks=looks)
 
@@ -56,6 +59,7 @@ def backtest(setup: Setup, *fires: Fires, assumed: tuple[str, ...] = (), minutes
     test = Backtest(
         setup=setup,
         commands={},
+        requests=REQUESTS,
         assumed=read_assumptions(assumed, [matched.rule.name for matched in setup.rules]),
         flapping=Budget(count=3, window=timedelta(hours=1)),
         begin=BEGIN,

@@ -67,6 +67,13 @@ def test_acts_that_fail_and_services_that_stay_ill(tmp_path: Path) -> None:
     assert (ill.acts, ill.outcomes) == (1, {"failed": 1})
 
 
+@pytest.mark.parametrize(("acts", "outcome"), [("ok", "succeeded"), ("failed", "failed")])
+def test_named_requests_are_answered_as_it_is_assumed(tmp_path: Path, acts: str, outcome: str) -> None:
+    drain = rule(steps=("{http: drain, verify: {resolved_within: 5m}}",))
+    found = backtest(setup(tmp_path, drain), SHORT, assumed=(f"acts={acts}",)).rules["web-down"]
+    assert (found.acts, found.outcomes) == (1, {outcome: 1})
+
+
 def test_each_container_is_an_act(tmp_path: Path) -> None:
     assert backtest(setup(tmp_path), SHORT, assumed=("replicas=3",)).rules["web-down"].acts == 3
 

@@ -325,6 +325,29 @@ async def test_triage_that_cannot_see_stops_nothing(build: Callable[..., House])
         assert (logs["ok"], logs["summary"]) == (None, "took longer than 10 s")
 
 
+LOOKS = """stats, {events: {since: 5m}}, changes, host, {tcp: {targets: ['redis:6379']}},
+ {health_url: {url: 'http://app/'}}, {directory: {path: /backup}}, {query: {expr: up}}, active_alerts,
+ auth_failures, containers""".replace("\n", "")
+
+
+async def test_no_look_that_fails_stops_another_or_the_act(build: Callable[..., House]) -> None:
+    async with build(rules(rule(triage=LOOKS))) as house:
+        house.watch()
+        house.docker.crash("app-web-1")
+        house.docker.disturb("usage", error=DOWN, times=float("inf"))
+        house.docker.disturb("logs", error=DOWN, times=float("inf"))
+        house.docker.disturb("history", delay=60)
+        house.prometheus.unreachable = "no route"
+        run = await house.finished()
+        assert run.outcome == "succeeded"
+        seen = {found["check"]: (found["ok"], found["summary"]) for found in run.evidence}
+        assert len(seen) == 11
+        assert (None, "took longer than 10 s") in seen.values()
+        assert seen["host"] == seen["directory"] == (None, "a rehearsal does not look at real machines")
+        assert seen["query"] == (None, "Prometheus does not answer: no route")
+        assert seen["containers"] == (False, "1 container: exited 1")
+
+
 def slow_facts(house: House, seconds: float) -> None:
     """The engine takes its time to tell what happened lately."""
     house.docker.disturb("history", delay=seconds)

@@ -65,6 +65,20 @@ async def test_events(world: World, start_service: Callable[..., ServiceContaine
     assert told_after[-1]["what"] == "destroy", "also of what is gone"
 
 
+async def test_refusals_by_the_engines_time_stamps(
+    world: World, start_service: Callable[..., ServiceContainer]
+) -> None:
+    container = start_service()
+    lines = container.container.logs().decode().splitlines()
+    assert lines
+    finding = await look(world, "auth_failures", container, patterns=["."])
+    assert finding.ok is False
+    assert finding.facts["count"] >= len(lines)
+    assert lines[0] in finding.text
+    finding = await look(world, "auth_failures", container, patterns=[lines[0][:5]], since="1ms")
+    assert finding.facts["count"] == 0
+
+
 async def test_changes(world: World, start_service: Callable[..., ServiceContainer]) -> None:
     hashes = [{"remediator.enable": "true", "com.docker.compose.config-hash": mark * 64} for mark in "ab"]
     first = start_service(labels=hashes[0])

@@ -37,6 +37,10 @@ _ALIKE = {"image": "image", "image_id": "image id", "config": "Compose configura
 """What may differ between a container and the one before it: fact -> in words."""
 _SHORT = 12
 MAX_CELL = 200
+MAX_CONTAINERS = 50
+"""Looked at, of one service."""
+MAX_CHANGES = 50
+"""Kept, the first ones."""
 
 
 class ChangesParams(Params):
@@ -54,7 +58,7 @@ class ChangesLook(Look[ChangesParams]):
     async def see(self, service: Service, params: ChangesParams, world: World) -> Finding:
         """Well is: all is as it was `since` ago."""
         engine = world.engine(service.target.engine)
-        containers = await present(service, world)
+        containers = (await present(service, world))[:MAX_CONTAINERS]
         skew = await ahead(engine, world.clock)
         since = world.clock.now() - params.since + skew
         events = events_of(service, containers, (await engine.history(since)).events)
@@ -75,8 +79,8 @@ class ChangesLook(Look[ChangesParams]):
             check=self.name,
             ok=False if changed else None if gone else True,
             summary="; ".join(["no containers" if gone else told, *changed[:3]]),
-            text="\n".join([*changed, "", table(_HEAD, map(_row, facts))]).strip(),
-            facts={"changes": changed, "containers": facts},
+            text="\n".join([*changed[:MAX_CHANGES], "", table(_HEAD, map(_row, facts))]).strip(),
+            facts={"changes": changed[:MAX_CHANGES], "containers": facts},
         )
 
 

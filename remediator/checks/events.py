@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 CELL = 200
 """Characters of one name or detail, at most."""
+KEPT = 20
+"""Events that go into the record, the newest; the text has more."""
 
 _DETAILS = {
     "exitCode": "exit code {}",
@@ -81,7 +83,7 @@ class EventsLook(Look[EventsParams]):
             ok=False if bad else None if missing else True,
             summary=told,
             text=_text(shown, len(events) - len(shown), skew),
-            facts={"events": [_facts(event, skew) for event in shown], "complete": not missing},
+            facts={"events": [_facts(event, skew) for event in shown[-KEPT:]], "complete": not missing},
         )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from remediator.model.service import Service
     from remediator.model.words import Json
     from remediator.world.base import Prometheus, Sample, World
+    from remediator.world.near import Socket
 
 EXPORTERS = "count by (instance) (node_load1)"
 """Asks which node exporters there are."""
@@ -32,6 +33,7 @@ MAX_DISKS = 50
 MAX_SOCKETS = 200
 """Shown; more are only counted."""
 
+_INSIDE = "the daemon, from inside of its container"
 _FILES = ("size_bytes", "avail_bytes", "files", "files_free")
 _MEMORY = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
 _NAMES = "|".join(
@@ -81,7 +83,7 @@ class HostLook(Look[HostParams]):
 
 def _own_view(own: Machine, world: World) -> str:
     inside = own.contained or world.own_container_id is not None
-    return "the daemon, from inside of its container" if inside else "the daemon, on its own machine"
+    return _INSIDE if inside else "the daemon, on its own machine"
 
 
 async def _exported(params: HostParams, world: World) -> tuple[tuple[Machine, str] | None, str]:
@@ -193,36 +195,36 @@ def _memory_used(seen: Machine) -> float | None:
 
 def _text(seen: Machine, by: str, why: str, own: Machine, own_view: str) -> Iterator[str]:
     yield f"Seen by {by}{f' ({harmless(why)})' if why else ''}."
-    if seen is own and "inside" in by:
+    if seen is own and own_view == _INSIDE:
         yield "Load and memory are the machine's; disks and what listens are the container's own."
     yield ""
-    cpus = "an unknown number of CPUs" if seen.cpus is None else counted(seen.cpus, "CPU")
-    yield (
-        f"load    {' '.join(f'{value:g}' for value in seen.load)}, {cpus}" if seen.load else "load    unknown"
-    )
-    memory = seen.memory
-    if memory is None:
-        yield "memory  unknown"
-    else:
-        yield f"memory  {size(memory.available)} of {size(memory.total)} available"
-        yield f"swap    {size(memory.swap_free)} of {size(memory.swap_total)} free"
+    yield from _load_and_memory(seen)
     yield ""
-    yield (
-        table(
-            ("DISK", "SIZE", "FREE", "USED", "FILES USED"),
-            map(_disk_row, *zip(*seen.disks.items(), strict=True)),
-        )
-        if seen.disks
-        else "no disks"
-    )
+    if seen.disks:
+        rows = (_disk_row(path, disk) for path, disk in seen.disks.items())
+        yield table(("DISK", "SIZE", "FREE", "USED", "FILES USED"), rows)
+    else:
+        yield "no disks"
     yield ""
     if own.sockets is None:
         yield "What listens could not be read."
         return
     yield f"Listening, seen by {own_view}:"
-    yield from (f"{s.protocol} {s.address} port {s.port}" for s in own.sockets[:MAX_SOCKETS])
+    yield from map(_told, own.sockets[:MAX_SOCKETS])
     if len(own.sockets) > MAX_SOCKETS:
         yield f"[... {len(own.sockets) - MAX_SOCKETS} more ...]"
+
+
+def _load_and_memory(seen: Machine) -> Iterator[str]:
+    cpus = "an unknown number of CPUs" if seen.cpus is None else counted(seen.cpus, "CPU")
+    load = "unknown" if seen.load is None else " ".join(f"{value:g}" for value in seen.load)
+    yield f"load    {load}, {cpus}"
+    memory = seen.memory
+    if memory is None:
+        yield "memory  unknown"
+        return
+    yield f"memory  {size(memory.available)} of {size(memory.total)} available"
+    yield f"swap    {size(memory.swap_free)} of {size(memory.swap_total)} free"
 
 
 def _disk_row(path: str, disk: Disk | str) -> tuple[str, ...]:
@@ -264,6 +266,8 @@ def _disk_facts(disk: Disk | str) -> Json:
 
 
 def _listening(own: Machine) -> Json:
-    if own.sockets is None:
-        return None
-    return [{"protocol": s.protocol, "address": s.address, "port": s.port} for s in own.sockets[:MAX_SOCKETS]]
+    return None if own.sockets is None else [_told(socket) for socket in own.sockets[:MAX_SOCKETS]]
+
+
+def _told(socket: Socket) -> str:
+    return f"{socket.protocol} {socket.address} port {socket.port}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_SERIES = 20
 """Shown and kept; more are only counted."""
 MAX_ALERTS = 50
+"""Shown; of so many as of series the labels go into the record."""
 WIDTH = 60
 """Marks of a sparkline, and so the points that are asked for."""
 CELL = 300
@@ -183,7 +184,7 @@ class ActiveAlertsLook(Look[ActiveAlertsParams]):
             + (left if len(alerts) > len(shown) else "")
             if shown
             else "",
-            facts={"alerts": [_facts(alert) for alert in shown], "count": len(alerts)},
+            facts={"alerts": [_facts(alert) for alert in shown[:MAX_SERIES]], "count": len(alerts)},
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from remediator.checks.events import KEPT
 from remediator.model.service import Service, Target, TargetKind
 from tests.unit.checks.given import look
 from tests.unit.given import BARE, COMPOSE, ENABLED, SWARM, WEB, clock_of, uncatalogued
@@ -73,6 +74,15 @@ async def test_times_are_by_our_clock(world: SimulatedWorld) -> None:
     world.docker.crash("web")
     (event,) = (await look(world, "events")).facts["events"]
     assert event["at"] == "2026-03-01T12:00:00+00:00"
+
+
+async def test_the_record_keeps_fewer_than_the_text(world: SimulatedWorld) -> None:
+    world.docker.add_container("web")
+    for number in range(90):
+        world.docker.signal_by_hand("web", number)
+    finding = await look(world, "events")
+    assert len(finding.text.splitlines()) == 91
+    assert [event["detail"] for event in finding.facts["events"]][:: KEPT - 1] == ["signal 70", "signal 89"]
 
 
 async def test_of_many_the_newest(world: SimulatedWorld) -> None:

@@ -103,6 +103,8 @@ def backtest(config: Path, rules: tuple[Path, ...], html: Path | None, output: s
     except (InputError, ValueError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(FAILED) from None
+    if html is not None:
+        _write(out, html, None)
     try:
         done = _go(out, test)
     except InputError as error:
@@ -216,9 +218,13 @@ def _progress(test: Backtest) -> Iterator[Callable[[datetime], None]]:
         yield lambda now: bar.update(task, completed=(now - test.begin).total_seconds() / 86_400)
 
 
-def _write(out: Output, html: Path, page: str) -> None:
+def _write(out: Output, html: Path, page: str | None) -> None:
+    """Write the page, or with None find out, before a long wait, whether it can be written."""
     try:
-        html.write_text(page, encoding="utf-8")
+        if page is None:
+            html.open("a").close()
+        else:
+            html.write_text(page, encoding="utf-8")
     except OSError as error:
         out.note(f"{html}: cannot be written: {(error.strerror or str(error)).lower()}")
         raise SystemExit(FAILED) from None

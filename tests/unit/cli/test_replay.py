@@ -75,7 +75,8 @@ def test_for_programs(folder: Path) -> None:
     assert result.exit_code == 4
     told = json.loads(result.output)
     assert (told["runs"], told["different"]) == (1, 1)
-    assert told["lines"][0]["then"]["acts"] == [{"step": 0, "action": "restart", "params": {"timeout": None}}]
+    (act,) = told["lines"][0]["then"]["acts"]
+    assert (act["step"], act["action"]) == (0, "restart")
     assert told["lines"][0]["now"]["acts"] == []
 
 

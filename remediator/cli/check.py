@@ -92,7 +92,12 @@ def look(config_file: Path, paths: Sequence[Path] = ()) -> Result:
             checks=checks.registry(config.commands, config.requests),
             prometheus=config.prometheus is not None,
         )
-        found = lint(result.rules, modes=_modes(config), reconcile_interval=config.reconcile_interval)
+        found = lint(
+            result.rules,
+            modes=_modes(config),
+            reconcile_interval=config.reconcile_interval,
+            services=config.services,
+        )
         result.warnings += _with_lines(found)
     except InputError as error:
         result.errors += error.problems

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from remediator.model.rule import Rule
+from remediator.model.service import all_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,18 +48,7 @@ class Setup:
         """The rule as it goes for a service: if it does not say for whom it waits, for all that is needed."""
         if rule.unless_open is not None:
             return rule
-        return replace(rule, unless_open=self._needed(service))
-
-    def _needed(self, service: str | None) -> tuple[str, ...]:
-        """Every service of the catalogue that this one depends on, also through others."""
-        needed: dict[str, None] = {}
-        waiting = [service] if service else []
-        while waiting:
-            known = self.services.get(waiting.pop())
-            more = [name for name in known.depends_on if name not in needed] if known else []
-            needed.update(dict.fromkeys(more))
-            waiting += more
-        return tuple(needed)
+        return replace(rule, unless_open=all_needed(service, self.services))
 
 
 class RuleBook:

@@ -1,5 +1,6 @@
 """The service catalogue: what may be acted on, and whom it concerns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,3 +46,15 @@ class Service:
     """Name of a service level indicator -> PromQL query."""
     health_url: str | None = None
     """What answers 2xx while the service is well."""
+
+
+def all_needed(name: str | None, services: Mapping[str, Service]) -> tuple[str, ...]:
+    """Every service of the catalogue that this one depends on, also through others; the nearest first."""
+    needed: dict[str, None] = {}
+    waiting = [name] if name else []
+    for service in waiting:
+        known = services.get(service)
+        more = [other for other in known.depends_on if other not in needed] if known else []
+        needed.update(dict.fromkeys(more))
+        waiting += more
+    return tuple(needed)

@@ -66,10 +66,10 @@ def load_rules(
         except InputError as error:
             mistakes += error.problems
         else:
-            table += [
-                Class(entry.matchers, Classification(severity=entry.severity, type=entry.type))
-                for entry in read.classification
-            ]
+            for number, written in enumerate(read.classification):
+                line = node_at(document.root, ("classification", number)).line
+                says = Classification(severity=written.severity, type=written.type)
+                table.append(Class(written.matchers, says, f"{file}:{line}"))
             for at, group in enumerate(read.groups):
                 for number, entry in enumerate(group.rules):
                     line = node_at(document.root, ("groups", at, "rules", number)).line

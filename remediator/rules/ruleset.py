@@ -67,6 +67,8 @@ class Class:
     matchers: tuple[Matcher, ...]
     """All must hold."""
     says: Classification
+    source: str = ""
+    """`file:line`, for people."""
 
 
 class RuleSet:

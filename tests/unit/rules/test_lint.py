@@ -1,14 +1,16 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.model.rule import Rule, Step, VerifySpec
+from remediator.model.rule import Classification, Rule, Step, VerifySpec
+from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Mode, Severity
 from remediator.rules.lint import lint
 from remediator.rules.matchers import parse_matchers
-from remediator.rules.ruleset import MatchedRule, RuleSet
+from remediator.rules.ruleset import Class, MatchedRule, RuleSet
 
 
 def rule(
@@ -122,6 +124,46 @@ def test_a_step_with_too_little_time_to_help_is_told() -> None:
         "f.yml:1: rule `a` gives step 1 only 29s to help: `resolved_within` "
         "is shorter than the `reconcile_interval` of 30s"
     ]
+
+
+def classes(*matchers: str) -> list[str]:
+    says = Classification(severity=Severity.P2)
+    table = [Class(parse_matchers(text), says, f"f.yml:{line}") for line, text in enumerate(matchers, 1)]
+    problems = lint(RuleSet((), table), modes={}, reconcile_interval=timedelta(0))
+    return [str(problem) for problem in problems]
+
+
+def test_an_entry_of_the_table_that_says_nothing_is_told() -> None:
+    assert classes('a="1"', 'b="1"', 'a=~"1|2"', 'b="2"') == []
+    assert classes('a=~"1|2"', 'b="1"', 'b="1",a="2"', 'a="1",a="3"') == [
+        "f.yml:3: this entry is never used: the one in f.yml:1 comes first and matches all the same alerts",
+        'f.yml:4: this entry can never match: no value fulfils a="1" and a="3"',
+    ]
+
+
+def test_rules_that_would_wait_for_each_other_are_told() -> None:
+    none = Target(kind=TargetKind.NONE)
+    catalogue = {
+        name: Service(name=name, target=none, depends_on=needed)
+        for name, needed in {"app": ("cache",), "cache": ("db",), "db": (), "mail": ()}.items()
+    }
+    waiting = rule("a", 'a="1"')
+    for service, unless_open, told in (
+        ("db", ("mail", "app"), True),
+        ("app", ("db",), False),
+        (None, ("app",), False),
+    ):
+        written = replace(waiting.rule, service=service, unless_open=unless_open)
+        found = lint(
+            RuleSet([replace(waiting, rule=written)]),
+            modes={Severity.P0: Mode.APPROVE},
+            reconcile_interval=timedelta(0),
+            services=catalogue,
+        )
+        assert [str(problem) for problem in found] == [
+            "f.yml:1: rule `a` waits for the incidents of `app`, which depends on `db` and by default waits "
+            "for those of that: while both have one, neither is acted on"
+        ] * told
 
 
 VALUES = ["", "1", "2", "12"]

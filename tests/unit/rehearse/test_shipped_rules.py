@@ -58,6 +58,7 @@ def test_the_shipped_rules_do_what_their_tests_say_and_all_of_it_is_shown(file: 
     assert (seen.untested, seen.unshown) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "at", "number"), EACH)
 def test_whatever_is_broken_in_a_rule_makes_a_test_fail(
     file: Path, at: int, number: int, tmp_path: Path

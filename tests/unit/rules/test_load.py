@@ -11,6 +11,9 @@ from remediator.reading.problems import InputError
 from remediator.rules.load import rules_schema
 from tests.unit.rules.given import ACTIONS, CHECKS, load, minimal, rule_file
 
+RESTART = ACTIONS["restart"].params().model_dump(mode="json", by_alias=True)
+"""Its parameters where a rule gives none."""
+
 FULL = """\
 groups:
   - name: group
@@ -51,7 +54,7 @@ def test_a_rule_is_read_with_all_its_parts(full: Path) -> None:
     assert rule.steps == (
         Step(
             action="restart",
-            params={"timeout": "30s"},
+            params=RESTART | {"timeout": "30s"},
             verify=VerifySpec(
                 healthy=True,
                 resolved_within=timedelta(minutes=10),
@@ -80,13 +83,13 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     ((rule, matchers),) = [(m.rule, m.matchers) for m in load(rule_file(tmp_path, minimal()))]
     assert matchers == ()
     assert (rule.severity, rule.type, rule.mode, rule.triage) == (None, None, Mode.AUTO, ())
-    assert rule.steps == (Step(action="restart", params={"timeout": None}),)
+    assert rule.steps == (Step(action="restart", params=RESTART),)
     assert rule.guards == Guards()
 
 
 def test_the_name_of_an_action_alone_is_a_step(tmp_path: Path) -> None:
     (matched,) = load(rule_file(tmp_path, "{name: r, service: redis, steps: [restart]}"))
-    assert matched.rule.steps == (Step(action="restart", params={"timeout": None}),)
+    assert matched.rule.steps == (Step(action="restart", params=RESTART),)
 
 
 def version(folder: Path, text: str) -> str:

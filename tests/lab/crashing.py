@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from remediator.actions.command import Command
+from remediator.actions.http import Http
 from remediator.actions.restart import Restart
 from remediator.cli import main as remediator
 
@@ -43,7 +44,7 @@ def main() -> None:
     point = sys.argv.pop(1)
     if point not in POINTS:
         raise SystemExit(__doc__)
-    for action in (Command, Restart):
+    for action in (Command, Http, Restart):
         action.apply = _crashing(action.apply, point)  # type: ignore[method-assign]
     remediator()
 

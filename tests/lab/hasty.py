@@ -12,7 +12,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from remediator.actions import command, restart
+from remediator.actions import command, http, restart
 from remediator.cli import main as remediator
 from remediator.decide import acting
 from remediator.decide.guardrails import alert_state, paused
@@ -23,6 +23,7 @@ from tests.lab import crashing
 SHORT: tuple[tuple[Any, str, Any], ...] = (
     (restart, "MARGIN", timedelta(seconds=3)),
     (command, "MARGIN", timedelta(seconds=2)),
+    (http, "MARGIN", timedelta(seconds=2)),
     (acting, "MARGIN", timedelta(seconds=1)),
     (acting, "UNREADABLE_RECHECK", timedelta(seconds=1)),
     (alert_state, "RECHECK", timedelta(seconds=1)),

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from remediator.decide.acting import MARGIN
-from remediator.model.plan import Operation, OperationSpec, PlanSpec
+from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.run import Attempt
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import AttemptStatus
-from tests.unit.still_clock import StillClock
+from tests.unit.still_clock import NOON, StillClock
 
 if TYPE_CHECKING:
     from remediator.world.base import World
@@ -46,6 +46,20 @@ def stored(spec: OperationSpec, number: int = 0) -> Operation:
         change=spec.change,
         before=spec.before,
         timeout=spec.timeout.total_seconds(),
+    )
+
+
+def stored_plan(spec: PlanSpec) -> Plan:
+    """A plan as the store gives it back."""
+    return Plan(
+        id=1,
+        run_id=1,
+        step=0,
+        digest=spec.digest("1"),
+        action=spec.action,
+        params=spec.params,
+        summary=spec.summary,
+        created_at=NOON,
     )
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from remediator.actions.command import Command
 from remediator.model.command import CommandParams, CommandSpec, ParamSpec
-from remediator.model.plan import Operation, Plan, PlanSpec
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown
 from remediator.world.simulated import SimulatedWorld
-from tests.unit.given import BARE, clock_of, intent, pass_deadline, stored
-from tests.unit.still_clock import NOON, StillClock
+from tests.unit.given import BARE, clock_of, intent, pass_deadline, stored, stored_plan
+from tests.unit.still_clock import StillClock
 
 if TYPE_CHECKING:
+    from remediator.model.plan import Operation, PlanSpec
     from remediator.model.run import Attempt
 
 WHICH = {"which": ParamSpec(pattern="[a-z]+", default="all")}
@@ -300,7 +300,7 @@ async def test_without_a_probe_only_what_may_be_repeated_is_tried_again(world: S
 async def test_the_undo_is_a_plan_with_the_same_values(world: SimulatedWorld) -> None:
     for args, value in (({"which": "pages"}, "pages"), ({}, "all")):
         made = await plan(world, "flush", **args)
-        back = COMMAND.undo(as_stored(made), [stored(o) for o in made.operations])
+        back = COMMAND.undo(stored_plan(made), [stored(o) for o in made.operations])
         assert back is not None
         assert back.params == {"name": "fill", "args": {"which": value}}
         assert shown(back.operations[0].change) == {"command": "fill", "argv": ["/bin/fill", value]}
@@ -309,17 +309,4 @@ async def test_the_undo_is_a_plan_with_the_same_values(world: SimulatedWorld) ->
 
 async def test_what_names_no_undo_is_not_taken_back(world: SimulatedWorld) -> None:
     made = await plan(world, "shove")
-    assert COMMAND.undo(as_stored(made), [stored(o) for o in made.operations]) is None
-
-
-def as_stored(made: PlanSpec) -> Plan:
-    return Plan(
-        id=1,
-        run_id=1,
-        step=0,
-        digest=made.digest("1"),
-        action=made.action,
-        params=made.params,
-        summary=made.summary,
-        created_at=NOON,
-    )
+    assert COMMAND.undo(stored_plan(made), [stored(o) for o in made.operations]) is None

@@ -12,15 +12,15 @@ from pydantic import SecretStr
 
 from remediator.actions.http import Http
 from remediator.model.command import ParamSpec
-from remediator.model.plan import Operation, Plan, PlanSpec
 from remediator.model.request import Expected, RequestParams, RequestSpec
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown, WorldError
 from remediator.world.simulated import SimulatedWorld
-from tests.unit.given import BARE, intent, stored
-from tests.unit.still_clock import NOON, StillClock
+from tests.unit.given import BARE, intent, stored, stored_plan
+from tests.unit.still_clock import StillClock
 
 if TYPE_CHECKING:
+    from remediator.model.plan import Operation, PlanSpec
     from remediator.model.run import Attempt
 
 URL = "http://lb:8080/servers"
@@ -276,7 +276,7 @@ async def test_the_undo_is_a_plan_with_the_same_values(
     world: SimulatedWorld, params: dict[str, str], server: str
 ) -> None:
     made = await plan(world, "drain", **params)
-    back = HTTP.undo(as_stored(made), [stored(o) for o in made.operations])
+    back = HTTP.undo(stored_plan(made), [stored(o) for o in made.operations])
     assert back is not None
     assert back.params == {"name": "enable", "params": {"server": server}}
     assert back.operations[0].change["url"] == f"{URL}/{server}"
@@ -285,17 +285,4 @@ async def test_the_undo_is_a_plan_with_the_same_values(
 
 async def test_what_names_no_undo_is_not_taken_back(world: SimulatedWorld) -> None:
     made = await plan(world, "shove")
-    assert HTTP.undo(as_stored(made), [stored(o) for o in made.operations]) is None
-
-
-def as_stored(made: PlanSpec) -> Plan:
-    return Plan(
-        id=1,
-        run_id=1,
-        step=0,
-        digest=made.digest("1"),
-        action=made.action,
-        params=made.params,
-        summary=made.summary,
-        created_at=NOON,
-    )
+    assert HTTP.undo(stored_plan(made), [stored(o) for o in made.operations]) is None

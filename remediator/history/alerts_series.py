@@ -33,6 +33,9 @@ POINTS = 500
 """Most steps that are asked for at once; Prometheus gives at most 11,000."""
 SAMPLES = 5_000
 """Samples that an answer should have at most, where so much fires: they are all in memory at once."""
+FIRST = 10
+"""Steps that are asked for before it is known how much fires."""
+GROWTH = 4
 GAP = 3
 """An alert that is not there for more steps than this is over."""
 NOT_LABELS = ("__name__", "alertstate")
@@ -49,7 +52,7 @@ async def read_alerts(
     prometheus: Ranged, begin: datetime, end: datetime, step: float, *, points: int = POINTS
 ) -> AsyncGenerator[Change, None]:
     """All that fired from `begin` to `end`, looked at every `step` seconds. HistoryError."""
-    fold, most, now = _Fold(step), points, points
+    fold, most, now = _Fold(step), points, min(points, FIRST)
     at, stop = begin.timestamp(), end.timestamp()
     while at <= stop:
         last = min(at + (now - 1) * step, stop)
@@ -70,7 +73,7 @@ async def read_alerts(
             yield change
         at = last_point + step
         samples = sum(len(one.samples) for one in series)
-        now = min(most, max(1, now * SAMPLES // max(samples, 1)))
+        now = min(most, now * GROWTH, max(1, now * SAMPLES // max(samples, 1)))
     for change in fold.rest(stop):
         yield change
 

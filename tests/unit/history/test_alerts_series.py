@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remediator.history import alerts_series
 from remediator.history.alerts_series import GAP, read_alerts
 from remediator.history.changes import HistoryError
 from remediator.model.world import WorldError
@@ -60,6 +61,16 @@ async def test_an_answer_that_is_too_large_is_asked_for_in_smaller_pieces() -> N
     past = Past({"Down": list(range(3, 35))}, fails=[AnswerTooLarge("too large")])
     assert await episodes(past) == [(3, "Down", True), (35, "Down", False)]
     assert past.asked[1][1] - past.asked[1][0] == 4 * STEP
+
+
+async def test_pieces_are_as_long_as_what_fires_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = Past({})
+    await episodes(quiet, minutes=300, points=100)
+    assert [round((end - begin) / STEP) + 1 for begin, end in quiet.asked[:4]] == [10, 40, 100, 100]
+    monkeypatch.setattr(alerts_series, "SAMPLES", 40)
+    busy = Past({name: list(range(300)) for name in ("A", "B")})
+    await episodes(busy, minutes=300, points=100)
+    assert {round((end - begin) / STEP) + 1 for begin, end in busy.asked[1:-1]} == {20}
 
 
 async def test_what_is_too_large_in_any_piece_is_an_error() -> None:

@@ -116,6 +116,8 @@ def set_up(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # It tells of every change and of every wait; what comes of a change is told by the reload.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.captureWarnings(True)
     structlog.configure(
         processors=[

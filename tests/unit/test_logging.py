@@ -40,6 +40,13 @@ def test_the_logs_of_libraries_take_the_same_way():
     assert line["logger"] == "aiohttp.server"
 
 
+def test_each_touch_of_a_file_is_no_news():
+    stream = io.StringIO()
+    set_up(stream=stream, level="debug")
+    logging.getLogger("watchfiles.main").info("1 change detected")
+    assert lines(stream) == []
+
+
 @pytest.mark.parametrize("console", [True, False])
 def test_known_secrets_are_taken_out_wherever_they_stand(console):
     stream = io.StringIO()

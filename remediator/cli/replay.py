@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from remediator.history.replay import Compared, Replay
+    from remediator.history.compare import Compared
+    from remediator.history.replay import Replay
 
 DIFFERENT = 4
 """Exit code with --exit-code: something would have been different."""

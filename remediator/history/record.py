@@ -12,7 +12,7 @@ from remediator.decide.guardrails.changed_by_others import SLACK
 from remediator.history.trails import Trails
 from remediator.model.alert import Episode
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
-from remediator.model.run import Attempt, Run
+from remediator.model.run import Approval, Attempt, Run
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import AttemptStatus, Outcome, Reason
 from remediator.model.world import ObjectChange, TargetError, WorldError
@@ -129,6 +129,17 @@ class Record:
         """Whether an expression held at that time; None if nobody asked."""
         near = [answer for answer in self.answers.get(promql, ()) if abs(answer[0] - now) <= NEAR]
         return min(near, key=lambda answer: abs(answer[0] - now))[1] if near else None
+
+    def answered(self, asked: Approval, service: str, rule: str) -> bool:
+        """Whether people answered this question then."""
+        return any(
+            isinstance(said, Said)
+            and said.what in ("granted", "denied")
+            and said.run is not None
+            and (said.run.service, said.run.rule) == (service, rule)
+            and asked.requested_at - NEAR <= at <= asked.expires_at
+            for at, said in self.moments
+        )
 
     def said_of(self, mark: str, now: datetime) -> str | None:
         """What Alertmanager said of an alert at that time, if that is known."""

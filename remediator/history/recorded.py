@@ -11,7 +11,15 @@ from remediator.history.record import NEAR, fitted
 from remediator.history.world import PastAlertmanager, PastEngine, PastPrometheus, labels_of
 from remediator.model.service import TargetKind
 from remediator.model.words import AttemptStatus
-from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown, WorldError
+from remediator.model.world import (
+    ActFailed,
+    Applied,
+    NotApplied,
+    ObjectChange,
+    TargetError,
+    Unknown,
+    WorldError,
+)
 from remediator.world.base import AlertsSeen, EngineEvent, History, Sample
 
 if TYPE_CHECKING:
@@ -143,7 +151,9 @@ class RecordedEngine(PastEngine):
         self, clock: Clock, assumed: Assumptions, kept: timedelta, record: Record, services: Iterable[Service]
     ) -> None:
         """`services` are those that the record may tell of."""
-        super().__init__(clock, assumed, kept)
+        # What is assumed counts only where the record does not say.
+        super().__init__(clock, replace(assumed, changes=None, health=None), kept)
+        self._just_changed = assumed.changes is True
         self._record = record
         self._names = {service.target: service.name for service in services}
 
@@ -161,17 +171,15 @@ class RecordedEngine(PastEngine):
         """What others did; what we did explains itself."""
         now = self.clock.now()
         events = [
-            EngineEvent(
-                at=change.at,
-                kind="service" if target.kind is TargetKind.SWARM_SERVICE else "container",
-                action=change.what if change.what in HANDS else "update",
-                object_id=change.object_id,
-                attributes={**labels_of(target), "name": change.object_name},
-            )
+            _event(target, change, change.at)
             for target, name in self._names.items()
             for change in self._record.changes.get(name, ())
             if change.at is not None and since <= change.at <= now
         ]
+        for target, name in self._names.items():
+            if self._just_changed and not self._record.has_facts(name, now):
+                assumed = ObjectChange(object_id="", object_name=target.name, what="update", at=now)
+                events.append(_event(target, assumed, now))
         told = await super().history(since)
         events = sorted([*events, *told.events], key=lambda event: event.at)
         return History(complete_from=since, events=tuple(events))
@@ -179,6 +187,16 @@ class RecordedEngine(PastEngine):
     def _during(self, windows: Iterable[Window]) -> str | None:
         now = self.clock.now()
         return next((window.what for window in windows if window.begin <= now < window.end), None)
+
+
+def _event(target: Target, change: ObjectChange, at: datetime) -> EngineEvent:
+    return EngineEvent(
+        at=at,
+        kind="service" if target.kind is TargetKind.SWARM_SERVICE else "container",
+        action=change.what if change.what in HANDS else "update",
+        object_id=change.object_id,
+        attributes={**labels_of(target), "name": change.object_name},
+    )
 
 
 class RecordedPrometheus(PastPrometheus):

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from remediator.decide.asking import RefusalError
 from remediator.engine.engine import Engine
 from remediator.engine.face import DeskError
 from remediator.engine.notification import read_notification
-from remediator.history.assumptions import CHANGES, HEALTH, PROMQL, RESOLVED_AFTER, Assumptions
+from remediator.history.assumptions import APPROVALS, CHANGES, HEALTH, PROMQL, RESOLVED_AFTER, Assumptions
 from remediator.history.changes import Change
-from remediator.history.record import NEAR, Moment, Record, Said, read_record, with_known
+from remediator.history.compare import Compared, compare
+from remediator.history.record import NEAR, Moment, Record, Said, Window, read_record, with_known
 from remediator.history.recorded import (
     RecordedAction,
     RecordedAlertmanager,
     RecordedEngine,
     RecordedPrometheus,
 )
-from remediator.history.stage import MARGIN, RARELY, QuickStore, body_of
+from remediator.history.stage import MARGIN, RARELY, QuickStore, answer, body_of
 from remediator.history.trails import Trails
 from remediator.history.world import PastCommands, PastRequests
 from remediator.metrics import Metrics
@@ -36,7 +37,7 @@ from remediator.store.journal import Journal
 from remediator.world.base import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from remediator.engine.setup import Setup
@@ -45,53 +46,15 @@ if TYPE_CHECKING:
     from remediator.model.event import Event
     from remediator.model.request import RequestSpec
     from remediator.model.rule import Rule
-    from remediator.model.words import Json
     from remediator.store import Notification
 
 SOURCE = "replay"
 MOMENT = 0.001
 """Seconds that what has arrived is given to be taken in, before what comes next."""
+ILL = timedelta(hours=1)
+"""How long a service stays ill after an act, if that is assumed."""
 AFTERWARDS = timedelta(hours=1)
 """How long after the last entry of the record its runs are followed."""
-
-
-class Difference(StrEnum):
-    """How a run and its replay compare."""
-
-    SAME = "same"
-    OTHER_RULE = "other rule"
-    OTHER_ACTION = "other action"
-    OTHER_OUTCOME = "other outcome"
-    NOT_ACTED = "held instead of acted"
-    ACTED = "acted instead of held"
-    NO_RUN = "no run"
-    NEW_RUN = "new run"
-
-
-class Compared(NamedTuple):
-    """One line of the result."""
-
-    some: Trail
-    """The run of the record; if there is none, that of the replay."""
-    then: Trail | None
-    now: Trail | None
-    difference: Difference
-
-    @property
-    def depends(self) -> list[str]:
-        """The facts that nobody knows and that the replay rested on."""
-        return sorted(self.now.missing) if self.now is not None else []
-
-    def told(self) -> dict[str, Json]:
-        """As JSON."""
-        return {
-            "difference": self.difference.value,
-            "service": self.some.service,
-            "begun": self.some.begun.isoformat(),
-            "then": self.then and _told(self.then),
-            "now": self.now and _told(self.now),
-            "depends_on": self.depends,
-        }
 
 
 @dataclass(kw_only=True)
@@ -156,6 +119,7 @@ class _Stage:
         self._clock = clock
         self._trails = replay.trails
         self._pending: dict[int, Approval] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         services = with_known(replay.setup.services, self._record)
         policy = replace(replay.setup.policy, channels=())
         setup = replace(
@@ -207,6 +171,9 @@ class _Stage:
         await self._engine.start()
 
     async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._engine.stop(0)
         await self._store.close()
 
@@ -289,6 +256,7 @@ class _Stage:
                 if isinstance(entity, Approval):
                     if entity.status is ApprovalStatus.PENDING:
                         self._pending[entity.id] = entity
+                        self._asked(entity)
                     else:
                         self._pending.pop(entity.id, None)
             asked = next((entity for entity in event.puts if isinstance(entity, Run)), None)
@@ -312,63 +280,46 @@ class _Stage:
         trail = self._trails.runs[asked.id]
         action = trail.acts[-1][1] if trail.acts else ""
         begun = self._record.verified.get((asked.service, action), ())
-        if not any(abs(at - now) <= NEAR for at in begun):
-            for fact in (RESOLVED_AFTER, HEALTH):
-                self._missing(asked.service, fact)
+        if any(abs(at - now) <= NEAR for at in begun):
+            return
+        for fact in (RESOLVED_AFTER, HEALTH):
+            self._missing(asked.service, fact)
+        if self._assumed.health is False:
+            self._record.ill[asked.service].append(Window(now, now + ILL, "ill"))
+        if self._assumed.resolved_after is not None:
+            marks = list(self._engine.core.alarms.of(asked))
+            self._begin(self._end_after(self._assumed.resolved_after, marks))
 
+    def _asked(self, asked: Approval) -> None:
+        """If nobody was asked this then, people say what is assumed; without that, nobody knows."""
+        trail = self._trails.runs[asked.run_id]
+        if self._record.answered(asked, trail.service, trail.rule) or (trail.rule in self._asked_then(trail)):
+            return
+        if APPROVALS not in self._assumed.made:
+            trail.missing.add(APPROVALS)
+        elif self._assumed.approvals != "none":
+            self._begin(answer(self._engine.desk, asked, self._assumed.approvals))
 
-def compare(then: Trails, now: Trails) -> list[Compared]:
-    """Each run with its replay, in the order of time."""
-    left = sorted(now.runs.values(), key=lambda trail: trail.begun)
-    found: list[Compared] = []
-    unpaired: list[Trail] = []
-    for trail in then.runs.values():
-        pair = _pair(trail, left, same_rule=True)
-        if pair is None:
-            unpaired.append(trail)
-        else:
-            left.remove(pair)
-            found.append(_compared(trail, pair))
-    for trail in unpaired:
-        pair = _pair(trail, left, same_rule=False)
-        if pair is None:
-            found.append(Compared(trail, trail, None, Difference.NO_RUN))
-        else:
-            left.remove(pair)
-            found.append(Compared(trail, trail, pair, Difference.OTHER_RULE))
-    found += [Compared(trail, None, trail, Difference.NEW_RUN) for trail in left]
-    return sorted(found, key=lambda line: line.some.begun)
+    def _asked_then(self, trail: Trail) -> set[str]:
+        """Rules of which a run asked people then, at the time of this one."""
+        return {
+            then.rule
+            for then in self._record.trails.runs.values()
+            if then.asked and then.service == trail.service and abs(then.begun - trail.begun) <= NEAR
+        }
 
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-def _pair(trail: Trail, among: Sequence[Trail], *, same_rule: bool) -> Trail | None:
-    near = [
-        other
-        for other in among
-        if other.service == trail.service
-        and (other.rule == trail.rule) is same_rule
-        and abs(other.begun - trail.begun) <= NEAR
-    ]
-    return min(near, key=lambda other: abs(other.begun - trail.begun), default=None)
-
-
-def _compared(then: Trail, now: Trail) -> Compared:
-    if bool(then.acts) != bool(now.acts):
-        return Compared(then, then, now, Difference.NOT_ACTED if then.acts else Difference.ACTED)
-    if then.acts != now.acts:
-        return Compared(then, then, now, Difference.OTHER_ACTION)
-    if (then.outcome, then.asked) != (now.outcome, now.asked):
-        return Compared(then, then, now, Difference.OTHER_OUTCOME)
-    return Compared(then, then, now, Difference.SAME)
-
-
-def _told(trail: Trail) -> dict[str, Json]:
-    return {
-        "run": trail.id,
-        "rule": trail.rule,
-        "rule_version": trail.version,
-        "acts": [{"step": step, "action": action, "params": params} for step, action, params in trail.acts],
-        "holds": trail.holds,
-        "asked": trail.asked,
-        "outcome": trail.outcome,
-        "reason": trail.reason,
-    }
+    async def _end_after(self, length: timedelta, marks: Sequence[str]) -> None:
+        episodes = {mark: self._alertmanager.firing.get(mark) for mark in marks}
+        await self._clock.sleep(length.total_seconds())
+        now = self._clock.now()
+        for mark, known in episodes.items():
+            fires = self._alertmanager.firing.get(mark)
+            if known is not None and fires is not None and fires.starts_at == known.starts_at:
+                change = Change(max(now, known.starts_at), False, mark, known.labels, known.starts_at)
+                self._alertmanager.follow(change)
+                await self._engine.desk.receive(body_of([change]), SOURCE)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from remediator.clock import Clock
+    from remediator.engine.face import Desk
     from remediator.engine.setup import Setup
     from remediator.history.assumptions import Assumptions
     from remediator.history.tally import Tally
@@ -158,7 +159,7 @@ class PastStage:
             if event.kind == "approval.requested" and self._assumed.approvals != "none":
                 asked = next(entity for entity in event.puts if isinstance(entity, Approval))
                 if asked.status is ApprovalStatus.PENDING:
-                    self._begin(self._answer(asked))
+                    self._begin(answer(self._engine.desk, asked, self._assumed.approvals))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -177,16 +178,17 @@ class PastStage:
         ]
         await self.tell(over)
 
-    async def _answer(self, asked: Approval) -> None:
-        desk = self._engine.desk
-        try:
-            if self._assumed.approvals == "denied":
-                await desk.deny(asked.id, "assumed", "assumed")
-                return
-            for number in range(1, asked.needed + 1):
-                await desk.approve(asked.id, f"assumed-{number}")
-        except DeskError:
-            return  # the alert has ended meanwhile, or another plan is asked about
+
+async def answer(desk: Desk, asked: Approval, say: str) -> None:
+    """People say `granted` or `denied` to a question, as many as it takes."""
+    try:
+        if say == "denied":
+            await desk.deny(asked.id, "assumed", "assumed")
+            return
+        for number in range(1, asked.needed + 1):
+            await desk.approve(asked.id, f"assumed-{number}")
+    except DeskError:
+        return  # the alert has ended meanwhile, or another plan is asked about
 
 
 def _end(mark: str, episode: SeenAlert, now: datetime) -> Change:

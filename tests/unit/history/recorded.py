@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from remediator.history.assumptions import read_assumptions
-from remediator.history.replay import Compared, Replay
+from remediator.history.replay import Replay
 from remediator.rehearse.time import run
 from tests.simulation.house import House
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
     from typing import Any
+
+    from remediator.history.compare import Compared
 
 
 class Past:

@@ -16,7 +16,7 @@ from tests.unit.history.recorded import Past, differences
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from remediator.history.replay import Compared
+    from remediator.history.compare import Compared
     from tests.simulation.house import House
 
 GUARDS = "cooldown: 10m, budget: [3/1h], changed_by_others: 5m"
@@ -199,3 +199,37 @@ def test_what_people_did_they_do_again(tmp_path: Path) -> None:
     assert [line.then.holds for line in found if line.then] == [[], ["paused"], [], ["changed_by_others"]]
     assert [line.now.holds for line in found if line.now] == [[], ["paused"], [], ["changed_by_others"]]
     assert [line.now.by_hand for line in found if line.now] == [True, False, False, False]
+
+
+async def an_act_that_did_not_help(house: House) -> None:
+    mark = await house.fire()
+    await house.finished()
+    await house.wait(minutes=30)
+    await house.resolve(mark)
+    await house.wait(minutes=5)
+
+
+def test_what_another_act_would_have_brought_about_is_assumed(tmp_path: Path) -> None:
+    flush = CommandSpec(name="flush", argv=("/usr/bin/flush",), repeatable=True)
+    past = Past(tmp_path, rules(), an_act_that_did_not_help, commands=[flush])
+    other = rules(rule(steps=("{command: {name: flush}, verify: {resolved_within: 5m}}",)))
+    (unknown,) = past.replay(other)
+    assert unknown.now is not None
+    assert (unknown.difference, unknown.now.outcome) == ("other action", "failed")
+    assert unknown.depends == ["acts", "health", "resolved-after"]
+    (helped,) = past.replay(other, "resolved-after=1m", "acts=ok", "health=ok")
+    assert helped.now is not None
+    assert (helped.now.outcome, helped.depends) == ("succeeded", [])
+
+
+def test_what_people_would_have_said_is_assumed(tmp_path: Path) -> None:
+    past = Past(tmp_path, rules(), an_act_that_did_not_help)
+    approve = rules(rule(more="mode: approve"))
+    (unknown,) = past.replay(approve)
+    assert (unknown.difference, "approvals" in unknown.depends) == ("held instead of acted", True)
+    (granted,) = past.replay(approve, "approvals=granted")
+    assert granted.now is not None
+    assert len(granted.now.acts) == 1
+    (denied,) = past.replay(approve, "approvals=denied")
+    assert denied.now is not None
+    assert (denied.now.acts, denied.now.reason) == ([], "denied_by_person")

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "remediator.cli.runs:run",
     "cancel": "remediator.cli.runs:cancel",
     "settle": "remediator.cli.runs:settle",
+    "undo": "remediator.cli.runs:undo",
     "approvals": "remediator.cli.approvals:approvals",
     "approve": "remediator.cli.approvals:approve",
     "deny": "remediator.cli.approvals:deny",

@@ -1,4 +1,4 @@
-"""`remediator runs`, and what can be done to a run by hand: `run`, `cancel`, `settle`."""
+"""`remediator runs`, and what can be done to a run by hand: `run`, `cancel`, `settle`, `undo`."""
 
 from __future__ import annotations
 
@@ -94,6 +94,20 @@ def settle(client: Client, out: Output, run: int, applied: bool | None, reason: 
         out.line(f"Run {run} is settled as {'applied' if applied else 'not applied'}; now {_state(settled)}.")
 
 
+@click.command()
+@click.argument("run", type=RUN_ID)
+@click.option("--reason", default="", help="Goes on the record.")
+@calls_daemon
+def undo(client: Client, out: Output, run: int, reason: str) -> None:
+    """Take back the last thing that RUN has done and that can be taken back, by a run of its own."""
+    begun = client.post(f"/api/v1/runs/{run}/undo", reason=reason)
+    if out.as_json:
+        out.json(begun)
+    else:
+        number = begun["id"]
+        out.line(f"Run {number} takes run {run} back. See: remediator runs {number}")
+
+
 def runs_table(out: Output, runs: Iterable[dict[str, Any]]) -> None:
     """One line a run."""
     out.table(
@@ -123,7 +137,8 @@ def _show(out: Output, run: dict[str, Any], evidence: bool) -> None:
             ("Created", f"{moment(run['created_at'])} UTC"),
             ("Finished", f"{moment(run['finished_at'])} UTC" if run["finished_at"] else None),
             ("To be stopped by", run["cancel_requested"]),
-            ("Step", run["step"] + 1),
+            ("Step", None if run["undoes"] else run["step"] + 1),
+            ("Takes back", run["undoes"] and f"run {run['undoes']}"),
             ("Plan", plan and plan["summary"]),
         )
     )

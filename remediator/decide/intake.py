@@ -220,7 +220,7 @@ def worsened(draft: Draft, incident: Incident, severity: Severity, kind: Inciden
 
 def _propose(draft: Draft, incident: Incident, rule: Rule, policy: Policy) -> None:
     if any(
-        r.incident_id == incident.id and r.rule == rule.name and not r.finished
+        r.incident_id == incident.id and r.rule == rule.name and not r.finished and r.undoes is None
         for r in draft.snapshot.all(Run)
     ):
         return

@@ -45,7 +45,7 @@ def start_run(draft: Draft, rule: Rule, service: str, *, why: str) -> Run:
             service=service,
         )
     for run in draft.snapshot.all(Run):
-        if run.incident_id == incident.id and run.rule == rule.name and not run.finished:
+        if (run.incident_id, run.rule, run.undoes) == (incident.id, rule.name, None) and not run.finished:
             raise RefusalError(
                 f"run {run.id} of {rule.name} is already under way for {service}: {run.status}"
             )

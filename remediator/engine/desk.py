@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from remediator.decide import asking, people
+from remediator.decide import asking, people, undoing
 from remediator.decide.asking import RefusalError
-from remediator.engine import asked
+from remediator.engine import asked, planning
 from remediator.engine.face import Conflict, Draining, Invalid, NotFound, StoreFailed, Unavailable
 from remediator.engine.facts import paused_by_file
 from remediator.model.run import Approval, Control, Run
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from remediator.store import Reader, Transaction
 
 T = TypeVar("T")
+
+MOST_RUNS = 500
+"""Of an incident, looked through for one that takes another one back already."""
 
 
 class EngineDesk:
@@ -121,6 +124,25 @@ class EngineDesk:
             return draft.snapshot.get(Run, run_id)
 
         return await self._decide(decision, actor, run_id)
+
+    async def undo(self, run_id: int, actor: str, reason: str = "") -> Run:
+        """Begin to take back what a run has done."""
+        core = self._core
+        if core.draining:
+            raise Draining("the daemon is stopping; ask again when it is back")
+        await self._run(run_id)
+
+        def decision(draft: Draft, transaction: Transaction) -> Run:
+            run = draft.snapshot.get(Run, run_id)
+            others = transaction.list_runs(incident=run.incident_id, limit=MOST_RUNS)
+            begun = undoing.begin(draft, run, others, why=reason)
+            planning.undo_of(transaction, run_id, core.setup.actions)
+            return begun
+
+        try:
+            return await self._decide(decision, actor, run_id)
+        except TargetError as error:
+            raise Conflict(error.detail) from None
 
     async def pause(self, actor: str, reason: str) -> Control:
         """Throw the kill switch."""

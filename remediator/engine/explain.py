@@ -242,7 +242,7 @@ def _latest(snapshot: Snapshot, alert: Alert) -> Episode:
 def _run(draft: Draft, episode: Episode, rule: Rule) -> Run | None:
     """The run for the episode: the one under way, else one that would begin now."""
     mine = [r for r in draft.snapshot.all(Run) if (r.incident_id, r.rule) == (episode.incident_id, rule.name)]
-    run = next((run for run in mine if not run.finished), None)
+    run = next((run for run in mine if not run.finished and run.undoes is None), None)
     if run is not None:
         return run
     if mine and mine[-1].id >= PROVISIONAL:  # ended as soon as it began

@@ -137,6 +137,12 @@ class Desk(Protocol):
     async def settle(self, run_id: int, applied: bool, actor: str, reason: str = "") -> Run:
         """Say what became of an act whose outcome is unknown. Raises NotFound or Conflict."""
 
+    async def undo(self, run_id: int, actor: str, reason: str = "") -> Run:
+        """Begin a run that takes back what another one has done.
+
+        Raises NotFound, or Conflict if there is nothing to take back, it is under way, or was taken back.
+        """
+
     async def pause(self, actor: str, reason: str) -> Control:
         """Throw the kill switch: no new act begins until `resume`."""
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 
-from remediator.decide import acting, asking, outcomes
+from remediator.decide import acting, asking, outcomes, undoing
 from remediator.decide.facts import Records
 from remediator.decide.intake import service_key
-from remediator.engine import looking
+from remediator.engine import looking, planning
 from remediator.engine.core import wait_for
 from remediator.engine.facts import STALE, read_facts
-from remediator.engine.filling import UnfilledError, filled, reason_of
+from remediator.engine.filling import UnfilledError, reason_of
 from remediator.model.plan import Operation, Plan
 from remediator.model.run import Attempt, Run
 from remediator.model.verdict import Hold
@@ -118,6 +118,8 @@ class Runner:
                     await self._decide(outcomes.interrupted)
                 case RunStatus.PROBING:
                     await self._probe()
+                case RunStatus.VERIFYING if self.run.undoes is not None:
+                    await self._decide(lambda draft, run: undoing.end(draft, run, self._core.setup.policy))
                 case RunStatus.VERIFYING:
                     await self._verify()
                 case RunStatus.AWAITING_APPROVAL:
@@ -155,9 +157,7 @@ class Runner:
             if rule.triage and not run.triaged:
                 run = await self._triage(run, rule, service)
             # In the middle of a plan it is made anew, too: what it was made for may be gone.
-            step = rule.steps[run.step]
-            params = await filled(core, run, step)
-            planned = await setup.actions[step.action].plan(service, params, core.world)
+            planned = await planning.plan_of(core, run, rule, service)
         except TargetError as error:
             refused = error
             since = self._unclear_since = self._unclear_since or core.clock.now()
@@ -216,8 +216,7 @@ class Runner:
         self, setup: Setup, rule: Rule, facts: WorldFacts, planned: PlanSpec, *, may_begin: bool = True
     ) -> Act | None:
         """Decide; returns what to do now, if anything. What is allowed may have to wait for a slot."""
-        core, number = self._core, self.run.id
-        policy = setup.policy
+        core, number, policy = self._core, self.run.id, setup.policy
 
         def decision(draft: Draft, transaction: Transaction) -> tuple[Hold | None, Act | None]:
             if draft.now - facts.read_at > STALE or core.setup is not setup or core.draining:
@@ -276,8 +275,7 @@ class Runner:
 
     async def _probe(self) -> None:
         core, number = self._core, self.run.id
-        act = await core.store.read(lambda reader: _unless_over(reader.snapshot(runs=[number]), number))
-        if act is None:
+        if (act := await core.store.read(lambda reader: _unless_over(reader, number))) is None:
             return
         attempt = act.attempt
         result = await self._ask(act)
@@ -355,13 +353,14 @@ class Runner:
 
     async def _rule_in_force(self) -> Rule | None:
         """The rule as it is now, by which goes what is still to be done; if it is gone, the run ends."""
+        if self.run.undoes is not None:
+            return planning.rule_of_undo(self.run)
         setup = self._core.setup
         rule = setup.rules.find(self.run.rule)
         if rule is not None and self.run.step < len(rule.steps):
             return setup.rule_for(rule, self.run.service)
-        policy = self._core.setup.policy
         detail = "its ladder has become shorter" if rule else "it is no longer among the rule files"
-        await self._decide(lambda draft, run: acting.rule_gone(draft, run, policy, detail))
+        await self._decide(lambda draft, run: acting.rule_gone(draft, run, setup.policy, detail))
         return None
 
     async def _decide(self, decision: Callable[[Draft, Run], T], fingerprints: Sequence[str] = ()) -> T:
@@ -394,6 +393,7 @@ def records_for(reader: Reader, run: Run, rule: Rule, since: datetime, planned: 
     )
 
 
-def _unless_over(snapshot: Snapshot, number: int) -> Act | None:
+def _unless_over(reader: Reader, number: int) -> Act | None:
+    snapshot = reader.snapshot(runs=[number])
     run = snapshot.get(Run, number)
     return under_way(snapshot, run) if run.status is RunStatus.PROBING else None

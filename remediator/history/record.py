@@ -178,6 +178,8 @@ class _Reader:
         for entity in event.puts:
             self._keep(entity, event)
         run = self._runs.get(event.data.get("run", 0))
+        if run is not None and run.undoes is not None:
+            return  # other rules would not have left the same to take back
         self._people(event, run)
         if run is None:
             return

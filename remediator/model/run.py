@@ -22,6 +22,9 @@ from remediator.model.words import (
 ALERT = "alert"
 """Who wants a run that no person started. No operator may have this name."""
 
+UNDO_STEP = 1_000
+"""The step of a run that takes another one back: beyond every ladder."""
+
 PAUSE = "pause"
 """Key of the control that is the kill switch."""
 
@@ -77,6 +80,8 @@ class Run:
     detail: str | None = None
     outcome: Outcome | None = None
     finished_at: datetime | None = None
+    undoes: int | None = None
+    """The run whose acts this one takes back."""
 
     @property
     def finished(self) -> bool:

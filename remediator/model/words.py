@@ -158,4 +158,5 @@ class Reason(StrEnum):
     CANNOT_TELL = "cannot_tell"
     NOTHING_TO_VERIFY = "nothing_to_verify"
     ACT_FAILED = "act_failed"
+    TAKEN_BACK = "taken_back"
     SETTLED_BY_PERSON = "settled_by_person"

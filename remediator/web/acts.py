@@ -90,6 +90,12 @@ async def settle(call: Call) -> Form:
     return forms.run(await call.desk.settle(call.id, asked.applied, call.actor, asked.reason))
 
 
+async def undo(call: Call) -> Form:
+    """POST /api/v1/runs/ID/undo."""
+    asked = await call.body(Why)
+    return forms.run(await call.desk.undo(call.id, call.actor, asked.reason))
+
+
 async def pause(call: Call) -> Form:
     """POST /api/v1/pause."""
     asked = await call.body(BecauseOf)

@@ -52,6 +52,7 @@ _ACTS: Mapping[str, Callable[[Call], Awaitable[Any]]] = {
     f"{_API}/runs": acts.start_run,
     f"{_API}/runs/{_ID}/cancel": acts.cancel,
     f"{_API}/runs/{_ID}/settle": acts.settle,
+    f"{_API}/runs/{_ID}/undo": acts.undo,
     f"{_API}/explain": explain.explain,
     f"{_API}/pause": acts.pause,
     f"{_API}/resume": acts.resume,

@@ -116,6 +116,7 @@ def run(run: Run) -> Form:
         "reason": run.reason,
         "detail": run.detail,
         "finished_at": time(run.finished_at),
+        "undoes": run.undoes,
     }
 
 

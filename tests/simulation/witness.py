@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from remediator.model.alert import Episode
-from remediator.model.run import Approval, Attempt, Incident, Lock, Message, Run
+from remediator.model.run import UNDO_STEP, Approval, Attempt, Incident, Lock, Message, Run
 from remediator.model.snapshot import Snapshot
 from remediator.model.words import ApprovalStatus, AttemptStatus, Outcome, RunStatus
 from tests.unit.decide.invariants import HAVE_LOCK, OPEN_ATTEMPTS, check_begun
@@ -54,6 +54,7 @@ class Witness:
         """By service."""
         self._open: dict[int, Attempt] = {}
         self._alive: dict[tuple[int, str], set[int]] = defaultdict(set)
+        """By incident and rule; without those that take others back."""
 
     def committed(self, events: Sequence[Event]) -> None:
         """Hear of a commit."""
@@ -107,7 +108,8 @@ class Witness:
             if isinstance(entity, Attempt) and self.state.find(Attempt, entity.id) is None:
                 rule = self._rule(entity.rule)
                 check_begun(event, entity, self.state, self.setup.policy, rule)
-                self._check_limits(entity, rule)
+                if entity.step != UNDO_STEP:
+                    self._check_limits(entity, rule)
                 self._check_alert(entity)
             elif isinstance(entity, Run):
                 was = self.state.find(Run, entity.id)
@@ -125,7 +127,7 @@ class Witness:
         """An independent count of the acts in each window: a step counts once, unless nothing happened."""
         steps: dict[tuple[int, int], Attempt] = {}
         for act in self._acts[attempt.service].values():
-            if act.status is not AttemptStatus.NOT_APPLIED:
+            if act.status is not AttemptStatus.NOT_APPLIED and act.step != UNDO_STEP:
                 steps.setdefault((act.run_id, act.step), act)
         steps.pop((attempt.run_id, attempt.step), None)
         own = [act for act in steps.values() if act.rule == rule.name]
@@ -160,7 +162,7 @@ class Witness:
                     self._open[entity.id] = entity
                 else:
                     self._open.pop(entity.id, None)
-            elif isinstance(entity, Run):
+            elif isinstance(entity, Run) and entity.undoes is None:
                 alive = self._alive[entity.incident_id, entity.rule]
                 (alive.discard if entity.finished else alive.add)(entity.id)
         for entity in event.deletes:
@@ -183,6 +185,8 @@ class Witness:
             assert lock and lock.run_id == run.id, f"run {run.id} is {run.status} without its lock"
         if run.finished:
             assert lock is None or lock.run_id != run.id, f"run {run.id} has ended, and keeps its lock"
+        if run.undoes is not None:
+            return  # it is there for a person, not for the alert or its incident
         if run.outcome is Outcome.SUCCEEDED and self._fires(run):
             assert alive, f"run {run.id} succeeds while its alert fires, and nobody goes on"
         if run.status in (RunStatus.ACTING, RunStatus.PLANNING, RunStatus.AWAITING_APPROVAL):

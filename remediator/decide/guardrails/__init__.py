@@ -43,6 +43,9 @@ STAGES: dict[str, Stage] = {
     "approval": approval.judge,
 }
 
+UNDO_STAGES = ("shadow", "paused", "readiness", "changed_by_others", "lock")
+"""Those for a run that takes another one back: it is there for no alert, and spends nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -71,7 +74,8 @@ class Judgement:
 
 
 def judge(request: Request, now: datetime) -> Judgement:
-    """Run every stage and find the decisive verdict."""
-    verdicts = {name: stage(request, now) for name, stage in STAGES.items()}
+    """Run every stage, or those for an undo, and find the decisive verdict."""
+    names = STAGES if request.run.undoes is None else UNDO_STAGES
+    verdicts = {name: STAGES[name](request, now) for name in names}
     decisive = max(verdicts, key=lambda name: strength(verdicts[name]))
     return Judgement(verdicts=verdicts, decisive=decisive)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from remediator.decide.facts import Request
 from remediator.model.rule import Budget
+from remediator.model.run import UNDO_STEP
 from remediator.model.verdict import Allow, Hold, Verdict
 from remediator.model.words import AttemptStatus, Reason
 
@@ -28,6 +29,8 @@ def other_acts(request: Request) -> list[Act]:
         step = (attempt.run_id, attempt.step)
         if attempt.status is AttemptStatus.NOT_APPLIED or step == (request.run.id, request.run.step):
             continue
+        if attempt.step == UNDO_STEP:
+            continue  # what is taken back is no further act
         over = attempt.ended_at or attempt.intent_at
         known = acts.get(step)
         acts[step] = (

@@ -130,6 +130,16 @@ async def test_an_unknown_outcome_is_settled(shell: Shell, asked: int, found: st
     assert await shell.told("settle", "1", found, "--reason", "I looked") == told
 
 
+async def test_a_run_is_taken_back(shell: Shell, asked: int) -> None:
+    assert "is under way" in await shell.refused("undo", "1")
+    await shell.run("cancel", "1")
+    assert await shell.told("undo", "1", "--reason", "never mind") == (
+        "Run 2 takes run 1 back. See: remediator runs 2"
+    )
+    assert "Takes back" in await shell.told("runs", "2")
+    assert "is being taken back already" in await shell.refused("undo", "1")
+
+
 async def test_the_kill_switch(shell: Shell) -> None:
     await shell.refused("pause", code=2)
     assert "Paused" in await shell.told("pause", "--reason", "deploying")

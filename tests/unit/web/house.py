@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from remediator.decide import acting, asking, intake, outcomes, people
+from remediator.decide import acting, asking, intake, outcomes, people, undoing
 from remediator.decide.asking import RefusalError
 from remediator.decide.draft import Draft
 from remediator.decide.facts import Records, WorldFacts
@@ -132,6 +132,15 @@ class StoreDesk:
             people.settle(draft, run, RULE, self.policy, was_applied=applied, why=reason)
 
         return await self._on_run(run_id, actor, decide)
+
+    async def undo(self, run_id: int, actor: str, reason: str = "") -> Run:
+        begun: list[Run] = []
+
+        def decide(draft: Draft, run: Run) -> None:
+            begun.append(undoing.begin(draft, run, draft.snapshot.all(Run), why=reason))
+
+        await self._on_run(run_id, actor, decide)
+        return begun[0]
 
     async def pause(self, actor: str, reason: str) -> Control:
         def job(store: Transaction) -> Control:

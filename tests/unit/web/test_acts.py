@@ -152,6 +152,14 @@ async def test_a_run_that_needs_no_settling(alice: aiohttp.ClientSession, asked:
     assert (await post(alice, f"/api/v1/runs/{asked}/settle", 409, applied=True))["code"] == "conflict"
 
 
+async def test_a_run_is_taken_back_by_another(alice: aiohttp.ClientSession, asked: int) -> None:
+    assert (await post(alice, f"/api/v1/runs/{asked}/undo", 409))["code"] == "conflict"
+    await post(alice, f"/api/v1/runs/{asked}/cancel")
+    told = await post(alice, f"/api/v1/runs/{asked}/undo", reason="never mind")
+    assert (told["undoes"], told["status"], told["requested_by"]) == (asked, "planning", "alice")
+    assert (await post(alice, "/api/v1/runs/99/undo", 404))["code"] == "not_found"
+
+
 async def test_the_kill_switch_is_thrown_and_released(house: House, alice: aiohttp.ClientSession) -> None:
     told = await post(alice, "/api/v1/pause", reason="deploying")
     assert told["pause"] == {"by": "alice", "reason": "deploying", "at": "2026-03-01T12:00:00.000Z"}

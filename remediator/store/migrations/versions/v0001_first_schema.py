@@ -89,6 +89,7 @@ def _create_entities() -> None:
         _text("detail", nullable=True),
         _text("outcome", nullable=True),
         _text("finished_at", nullable=True),
+        _number("undoes", nullable=True),
     )
     op.create_table(
         "plans",

@@ -286,7 +286,7 @@ class _Reader:
         windows: list[Window] = []
         match reason:
             case Reason.VERIFIED:
-                windows = [Window(max(begun, over - stays), over + NEAR, "absent")]
+                windows = [Window(max(begun, over - stays - SHORTLY), over + NEAR, "absent")]
             case Reason.UNHEALTHY:
                 windows = [Window(since, until, "absent")]
             case Reason.CANNOT_TELL | Reason.CANCELLED_BY_PERSON:

@@ -99,7 +99,7 @@ def settle(client: Client, out: Output, run: int, applied: bool | None, reason: 
 @click.option("--reason", default="", help="Goes on the record.")
 @calls_daemon
 def undo(client: Client, out: Output, run: int, reason: str) -> None:
-    """Take back the last thing that RUN has done and that can be taken back, by a run of its own."""
+    """Take back the last step of RUN that can be taken back, by a run of its own."""
     begun = client.post(f"/api/v1/runs/{run}/undo", reason=reason)
     if out.as_json:
         out.json(begun)

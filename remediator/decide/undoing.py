@@ -17,7 +17,7 @@ from remediator.model.words import Outcome, Reason, RunStatus
 def begin(draft: Draft, run: Run, others: Iterable[Run], *, why: str) -> Run:
     """Begin to take a run back. `others` are the runs of its incident.
 
-    RefusalError while it is under way, where it is being taken back, or was, or took one back itself.
+    RefusalError while it is under way, or being taken back, and where it took one back itself.
     """
     if run.undoes is not None:
         raise RefusalError(
@@ -27,12 +27,8 @@ def begin(draft: Draft, run: Run, others: Iterable[Run], *, why: str) -> Run:
     if not run.finished:
         raise RefusalError(f"run {run.id} is under way ({run.status}): cancel it, or wait for its end")
     for other in others:
-        if other.undoes != run.id:
-            continue
-        if not other.finished:
+        if other.undoes == run.id and not other.finished:
             raise RefusalError(f"run {run.id} is being taken back already, by run {other.id}: {other.status}")
-        if other.outcome is Outcome.SUCCEEDED:
-            raise RefusalError(f"run {run.id} was taken back already, by run {other.id}")
     undo = Run(
         id=draft.snapshot.next_id(Run),
         incident_id=run.incident_id,

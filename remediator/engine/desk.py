@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_RUNS = 500
-"""Of an incident, looked through for one that takes another one back already."""
-
 
 class EngineDesk:
     """The engine's desk; see `face.Desk` for what each method means."""
@@ -134,7 +131,7 @@ class EngineDesk:
 
         def decision(draft: Draft, transaction: Transaction) -> Run:
             run = draft.snapshot.get(Run, run_id)
-            others = transaction.list_runs(incident=run.incident_id, limit=MOST_RUNS)
+            others = transaction.list_runs(incident=run.incident_id, limit=planning.MOST_RUNS)
             begun = undoing.begin(draft, run, others, why=reason)
             planning.undo_of(transaction, run_id, core.setup.actions)
             return begun

@@ -140,7 +140,7 @@ class Desk(Protocol):
     async def undo(self, run_id: int, actor: str, reason: str = "") -> Run:
         """Begin a run that takes back what another one has done.
 
-        Raises NotFound, or Conflict if there is nothing to take back, it is under way, or was taken back.
+        Raises NotFound, or Conflict if there is nothing to take back, or it is under way.
         """
 
     async def pause(self, actor: str, reason: str) -> Control:

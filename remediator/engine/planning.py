@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 from remediator.engine.filling import filled
 from remediator.model.plan import Operation, Plan
 from remediator.model.rule import Rule
-from remediator.model.words import AttemptStatus, Reason
+from remediator.model.run import Run
+from remediator.model.words import AttemptStatus, Outcome, Reason
 from remediator.model.world import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from remediator.actions.base import Action
     from remediator.engine.core import Core
     from remediator.model.plan import PlanSpec
-    from remediator.model.run import Run
     from remediator.model.service import Service
     from remediator.store import Reader
+
+MOST_RUNS = 500
+"""Of an incident, looked through for those that take another one back."""
 
 
 async def plan_of(core: Core, run: Run, rule: Rule, service: Service) -> PlanSpec:
@@ -38,22 +41,32 @@ def rule_of_undo(run: Run) -> Rule:
 
 
 def undo_of(reader: Reader, run_id: int, actions: Mapping[str, Action]) -> PlanSpec:
-    """The plan that takes back the last thing that a run has done and that can be taken back.
+    """The plan that takes back the last step of a run that can be taken back, and has not been yet.
 
     TargetError when there is none.
     """
+    run = reader.get(Run, run_id)
+    others = reader.list_runs(incident=run.incident_id, limit=MOST_RUNS) if run is not None else []
+    taken = sum(other.undoes == run_id and other.outcome is Outcome.SUCCEEDED for other in others)
+    undos = [undo for undo in _undos(reader, run_id, actions) if undo is not None]
+    if taken >= len(undos):
+        more = "more " if taken else ""
+        nothing = f"run {run_id} has done nothing {more}that can be taken back"
+        raise TargetError(Reason.NOTHING_TO_CHANGE, nothing)
+    return undos[taken]
+
+
+def _undos(reader: Reader, run_id: int, actions: Mapping[str, Action]) -> Iterator[PlanSpec | None]:
+    """What would take back each of a run's steps, the last one first; None where nothing would."""
     done: dict[int, list[Operation]] = {}
     for attempt in reader.list_attempts(run_id):
         operation = reader.get(Operation, attempt.operation_id)
         if attempt.status is AttemptStatus.APPLIED and operation is not None:
-            done.setdefault(operation.plan_id, []).append(operation)
-    for number in sorted(done, reverse=True):
-        plan = reader.get(Plan, number)
+            done.setdefault(attempt.step, []).append(operation)
+    for step in sorted(done, reverse=True):
+        # Between two operations of a step its plan is made anew.
+        operations = sorted(done[step], key=lambda operation: operation.number)
+        plan = reader.get(Plan, operations[-1].plan_id)
         action = actions.get(plan.action) if plan is not None else None
-        if plan is None or action is None or not action.reversible:
-            continue
-        undo = action.undo(plan, sorted(done[number], key=lambda operation: operation.number))
-        if undo is not None:
-            return undo
-    nothing = f"run {run_id} has done nothing that can be taken back"
-    raise TargetError(Reason.NOTHING_TO_CHANGE, nothing)
+        if plan is not None and action is not None and action.reversible:
+            yield action.undo(plan, operations)

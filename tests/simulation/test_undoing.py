@@ -63,7 +63,7 @@ async def test_a_person_takes_it_back(build: Callable[..., House]) -> None:
         undo = await house.finished(within=5 * MINUTE)
         assert (undo.undoes, undo.outcome, undo.reason) == (run.id, "succeeded", Reason.TAKEN_BACK)
         assert replicas(house) == 2, "neither cooldown nor budget hold it"
-        with pytest.raises(Conflict, match="was taken back already, by run 2"):
+        with pytest.raises(Conflict, match="nothing more that can be taken back"):
             await house.desk.undo(run.id, "bob")
         with pytest.raises(Conflict, match="run 2 took run 1 back"):
             await house.desk.undo(undo.id, "bob")
@@ -88,6 +88,20 @@ async def test_what_is_taken_back_spends_nothing(build: Callable[..., House]) ->
         await house.wait(hours=1)
         assert (await scaled(house)).undoes is None
         assert house.docker.scaled == [("web", 4), ("web", 2), ("web", 4)]
+
+
+@looptime
+async def test_step_by_step_from_the_last_one(build: Callable[..., House]) -> None:
+    short = "verify: {resolved_within: 1m}"
+    steps = (f"{{scale: {{replicas: 3}}, {short}}}", f"{{restart: {{}}, {short}}}", SCALE)
+    async with build(rules(rule(steps=steps, triage="")), **SWARM) as house:
+        run = await scaled(house)
+        for undone in (3, 2):
+            await house.desk.undo(run.id, "alice")
+            assert (await house.finished()).reason == Reason.TAKEN_BACK
+            assert replicas(house) == undone
+        with pytest.raises(Conflict, match="nothing more"):
+            await house.desk.undo(run.id, "alice")
 
 
 @looptime

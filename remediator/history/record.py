@@ -286,7 +286,7 @@ class _Reader:
         windows: list[Window] = []
         match reason:
             case Reason.VERIFIED:
-                windows = [Window(max(begun, over - stays - SHORTLY), over + NEAR, "absent")]
+                windows = [Window(max(begun, over - stays - SHORTLY), until, "absent")]
             case Reason.UNHEALTHY:
                 windows = [Window(since, until, "absent")]
             case Reason.CANNOT_TELL | Reason.CANCELLED_BY_PERSON:
@@ -322,10 +322,9 @@ class _Reader:
 
 
 def _until_it_fires(window: Window, opened: Iterable[datetime]) -> Window:
-    """What was seen of an alert says nothing of the next time that it fires."""
-    return window._replace(
-        end=min((at for at in opened if window.begin < at < window.end), default=window.end)
-    )
+    """What was seen of an alert is not so of the next time that it fires; a replay hears of that sooner."""
+    fires = min((at for at in opened if window.begin < at < window.end), default=window.end)
+    return window if fires == window.end else window._replace(end=window.end - SHORTLY)
 
 
 def _explained(change: ObjectChange, attempts: Iterable[Attempt]) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remediator.actions.scale import Scale
-from remediator.model.plan import Plan
 from remediator.model.service import Service, Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError
@@ -18,7 +17,7 @@ from remediator.world.compose import ComposeCli
 from tests.lab import compose as lab_compose
 from tests.lab.compose import Compose
 from tests.lab.wait import until
-from tests.unit.given import intent, stored
+from tests.unit.given import intent, stored, stored_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,18 +78,8 @@ def service_of(project: Compose, name: str = "web") -> Service:
     return Service(name=name, target=target)
 
 
-def undo(world: World, spec: PlanSpec) -> PlanSpec:
-    plan = Plan(
-        id=1,
-        run_id=1,
-        step=0,
-        digest="",
-        action=spec.action,
-        params=spec.params,
-        summary=spec.summary,
-        created_at=world.clock.now(),
-    )
-    back = SCALE.undo(plan, [stored(operation) for operation in spec.operations])
+def undo(spec: PlanSpec) -> PlanSpec:
+    back = SCALE.undo(stored_plan(spec), [stored(operation) for operation in spec.operations])
     assert back is not None
     return back
 
@@ -112,7 +101,7 @@ async def test_more_containers_and_back_to_the_same_as_before(able: World, proje
     again = await SCALE.apply(operation, attempt, able)
     assert isinstance(again, ActFailed), "the same intent is never carried out twice"
 
-    result = await SCALE.apply(*intent(undo(able, plan), able), able)
+    result = await SCALE.apply(*intent(undo(plan), able), able)
     assert isinstance(result, Applied)
     assert await ids(able, service) == first
 

@@ -10,11 +10,10 @@ from docker.types import EndpointSpec, Healthcheck, ServiceMode
 
 from remediator.actions.scale import Scale
 from remediator.checks.changes import recent_changes
-from remediator.model.plan import Plan
 from remediator.model.world import ActFailed, Applied, TargetError, Unknown
 from remediator.world.targets import find_service
 from tests.lab.wait import until
-from tests.unit.given import intent, stored
+from tests.unit.given import intent, stored, stored_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +74,7 @@ async def test_more_tasks_and_back_again(world: World, create: Callable[[Service
 
     again = await SCALE.apply(operation, attempt, world)
     assert isinstance(again, ActFailed), "the same intent is never carried out twice"
-    back = _undo(world, plan)
+    back = _undo(plan)
     assert await SCALE.apply(*intent(back, world), world) == Applied(result={"replicas": 1, "running": 1})
     assert _spec(raw) == spec
 
@@ -105,18 +104,8 @@ async def _planned(world: World, service: Service) -> PlanSpec:
     return await SCALE.plan(service, {"replicas": 2}, world)
 
 
-def _undo(world: World, spec: PlanSpec) -> PlanSpec:
-    plan = Plan(
-        id=1,
-        run_id=1,
-        step=0,
-        digest="",
-        action=spec.action,
-        params=spec.params,
-        summary=spec.summary,
-        created_at=world.clock.now(),
-    )
-    undo = SCALE.undo(plan, [stored(operation) for operation in spec.operations])
+def _undo(spec: PlanSpec) -> PlanSpec:
+    undo = SCALE.undo(stored_plan(spec), [stored(operation) for operation in spec.operations])
     assert undo is not None
     return undo
 

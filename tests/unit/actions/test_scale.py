@@ -9,10 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from remediator.actions.scale import Scale, ScaleParams
-from remediator.model.plan import Plan
 from remediator.model.words import Reason
 from remediator.model.world import ActFailed, Applied, NotApplied, TargetError, Unknown, WorldError
-from tests.unit.given import SWARM, WEB, clock_of, intent, pass_deadline, stored
+from tests.unit.given import SWARM, WEB, clock_of, intent, pass_deadline, stored, stored_plan
 
 if TYPE_CHECKING:
     from remediator.model.plan import Operation, PlanSpec
@@ -27,19 +26,9 @@ async def begin(world: SimulatedWorld, replicas: int = 3) -> tuple[Operation, At
     return intent(await SCALE.plan(SWARM, {"replicas": replicas}, world), world)
 
 
-def back(world: SimulatedWorld, spec: PlanSpec) -> PlanSpec:
+def back(spec: PlanSpec) -> PlanSpec:
     """The undo of a plan."""
-    plan = Plan(
-        id=1,
-        run_id=1,
-        step=0,
-        digest="",
-        action=spec.action,
-        params=spec.params,
-        summary=spec.summary,
-        created_at=world.clock.now(),
-    )
-    undo = SCALE.undo(plan, [stored(operation) for operation in spec.operations])
+    undo = SCALE.undo(stored_plan(spec), [stored(operation) for operation in spec.operations])
     assert undo is not None
     return undo
 
@@ -210,7 +199,7 @@ async def test_it_is_scaled_back_by_a_plan_of_its_own(world: SimulatedWorld) -> 
     world.docker.add_swarm_service("web", replicas=2)
     plan = await SCALE.plan(SWARM, {"replicas": 5}, world)
     assert isinstance(await SCALE.apply(*intent(plan, world), world), Applied)
-    undo = back(world, plan)
+    undo = back(plan)
     assert undo.summary == "scale back web from 5 to 2 replicas"
     assert await SCALE.apply(*intent(undo, world), world) == Applied(result={"replicas": 2, "running": 2})
 
@@ -220,7 +209,7 @@ async def test_what_a_person_set_meanwhile_is_not_taken_back(world: SimulatedWor
     plan = await SCALE.plan(SWARM, {"replicas": 5}, world)
     assert isinstance(await SCALE.apply(*intent(plan, world), world), Applied)
     world.docker.scale_by_hand("web", 4)
-    result = await SCALE.apply(*intent(back(world, plan), world), world)
+    result = await SCALE.apply(*intent(back(plan), world), world)
     assert isinstance(result, ActFailed)
     assert result.result["replicas"] == 4
     assert world.docker.scaled == [("web", 5)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from remediator.actions.command import Command
 from remediator.actions.http import Http
+from remediator.actions.recreate import Recreate
 from remediator.actions.restart import Restart
 from remediator.actions.scale import Scale
 
@@ -24,5 +25,5 @@ def registry(
     commands: Mapping[str, CommandSpec], requests: Mapping[str, RequestSpec] = MappingProxyType({})
 ) -> dict[str, Action]:
     """Every action by its name; given are the named commands and requests of the configuration."""
-    actions: tuple[Action, ...] = (Restart(), Scale(), Command(commands), Http(requests))
+    actions: tuple[Action, ...] = (Restart(), Recreate(), Scale(), Command(commands), Http(requests))
     return {action.name: action for action in actions}

@@ -22,8 +22,9 @@ from remediator.world.base import (
     SeenAlert,
     World,
 )
-from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
-from remediator.world.simulated import SimulatedEngine, SimulatedPrometheus
+from remediator.world.labels import COMPOSE_PROJECT
+from remediator.world.simulated import SimulatedCompose, SimulatedEngine, SimulatedPrometheus
+from remediator.world.simulated.containers import compose_labels
 from remediator.world.simulated.requests import reply_meeting
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def labels_of(target: Target) -> dict[str, str]:
     """The labels by which containers are those of a target."""
     match target.kind:
         case TargetKind.COMPOSE_SERVICE:
-            return {COMPOSE_PROJECT: target.project or PROJECT, COMPOSE_SERVICE: target.name}
+            return compose_labels(target.project or PROJECT, target.name)
         case TargetKind.LABEL:
             key, _, value = target.name.partition("=")
             return {key: value}
@@ -231,6 +232,8 @@ def past_world(
         if name not in engines:
             engines[name] = PastEngine(clock, assumed, kept)
         engines[name].add(service)
+    compose = SimulatedCompose(engines)
+    compose.fails = "acts are assumed to fail" if assumed.acts is False else None
     return World(
         engines=engines,
         alerts=alerts,
@@ -239,4 +242,5 @@ def past_world(
         requests=PastRequests(requests, assumed),
         clock=clock,
         own_container_id=None,
+        compose=compose,
     )

@@ -138,6 +138,7 @@ class Reason(StrEnum):
     SHADOW = "shadow"
     NOT_ALLOWED = "not_allowed"  # neither labelled nor in the catalogue
     OWN_CONTAINER = "own_container"
+    DRIFTED = "drifted"  # what would be made anew differs from what runs, in a way that is not meant
     NO_TARGET = "no_target"
     AMBIGUOUS_TARGET = "ambiguous_target"
     NO_SERVICE = "no_service"

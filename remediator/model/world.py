@@ -48,6 +48,28 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeOf:
+    """What a container was made of, as far as it can be held against a Compose file."""
+
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    """Its whole environment, the image's own included. Secrets are in it: never show a value."""
+    command: tuple[str, ...] = ()
+    mounts: frozenset[str] = frozenset()
+    """`SOURCE:TARGET`, with a path or the name of a volume as the source."""
+    ports: frozenset[str] = frozenset()
+    """Those published on the machine: `[IP:]PORT:TARGET/tcp`, without the port where the engine chose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image on an engine."""
+
+    id: str
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    """What containers made of it have in their environment unless they are told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmService:
     """A Swarm service as the engine tells of it."""
 

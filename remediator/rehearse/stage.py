@@ -18,6 +18,7 @@ from remediator.world.base import World
 from remediator.world.simulated import (
     SimulatedAlertmanagers,
     SimulatedCommands,
+    SimulatedCompose,
     SimulatedEngine,
     SimulatedPrometheus,
     SimulatedRequests,
@@ -109,6 +110,7 @@ class Stage:
             requests=self.requests,
             clock=self.clock,
             own_container_id=None,
+            compose=SimulatedCompose(self.engines),
         )
         self._path = store
         self._metrics = metrics or Metrics("rehearsal")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from remediator.model.request import FilledRequest, RequestSpec
     from remediator.model.service import Target
     from remediator.model.words import Json
-    from remediator.model.world import Container, SwarmService, Usage
+    from remediator.model.world import Container, Image, MadeOf, SwarmService, Usage
     from remediator.world.compose import Compose
     from remediator.world.near import Host, Network
 
@@ -104,6 +104,12 @@ class Engine(Protocol):
 
     async def usage(self, container_id: str) -> Usage | None:
         """What a container uses now; None if it does not run, or there is none."""
+
+    async def made_of(self, container_id: str) -> MadeOf | None:
+        """What a container was made of; None if there is none. Secrets are in it."""
+
+    async def image(self, name_or_id: str) -> Image | None:
+        """The image that a name stands for now; None if there is none here."""
 
     async def history(self, since: datetime) -> History:
         """What happened to containers and Swarm services since then."""

@@ -63,6 +63,9 @@ class ComposeProject:
 class Compose(Protocol):
     """Docker Compose. TargetError: what the files say is of no use; WorldError: nobody knows."""
 
+    def project(self, labels: Mapping[str, str], engine: str) -> ComposeProject:
+        """The project that a container is of, by its labels. TargetError if its files cannot be read."""
+
     async def config(self, project: ComposeProject) -> dict[str, Json]:
         """The project as Compose understands its files now, all variables and files filled in.
 
@@ -115,6 +118,7 @@ def _paths(listed: str) -> tuple[str, ...]:
 
 
 def _must_be_readable(name: str, path: str) -> None:
+    """TargetError unless a path of a project is one that this daemon can read."""
     # What does not begin with a slash could be an option, or standard input.
     if not path.startswith("/"):
         raise _no_files(name, f"its containers name {path[:80]!r}, which is no absolute path")
@@ -147,8 +151,14 @@ class ComposeCli:
         self._commands = commands
         self._env = dict(env)
 
+    def project(self, labels: Mapping[str, str], engine: str) -> ComposeProject:
+        """See `Compose.project`."""
+        return project_of(labels, engine)
+
     async def config(self, project: ComposeProject) -> dict[str, Json]:
         """See `Compose.config`."""
+        for path in (project.directory, *project.files, *project.env_files):
+            _must_be_readable(project.name, path)
         asked = (*self._words(project), "--profile", "*", "config", "--format", "json")
         told = await self._ask(project, asked)
         try:

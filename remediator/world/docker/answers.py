@@ -46,7 +46,7 @@ Moment = Annotated[Instant, BeforeValidator(_parsed)]
 Labels = dict[str, str] | None
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
     """Part of an answer. Fields are named as the engine names them; the rest is ignored."""
 
     model_config = ConfigDict(
@@ -54,11 +54,11 @@ class _Told(BaseModel):
     )
 
 
-class _Health(_Told):
+class _Health(Told):
     status: str
 
 
-class _State(_Told):
+class _State(Told):
     status: str
     running: bool
     exit_code: int
@@ -68,22 +68,22 @@ class _State(_Told):
     health: _Health | None = None
 
 
-class _ContainerConfig(_Told):
+class _ContainerConfig(Told):
     image: str = ""
     labels: Labels = None
     stop_timeout: int | None = None
     tty: bool = False
 
 
-class _RestartPolicy(_Told):
+class _RestartPolicy(Told):
     name: str = ""
 
 
-class _HostConfig(_Told):
+class _HostConfig(Told):
     restart_policy: _RestartPolicy = _RestartPolicy()
 
 
-class _Inspected(_Told):
+class _Inspected(Told):
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
     name: str
     image: str = ""
@@ -128,7 +128,7 @@ def has_tty(told: Json) -> bool:
     return read(_Inspected, told, "a container").config.tty
 
 
-class _Listed(_Told):
+class _Listed(Told):
     id: str = Field(min_length=12)
 
 
@@ -137,35 +137,35 @@ def ids_of(told: Json) -> list[str]:
     return [read(_Listed, entry, "a list of containers").id for entry in _list(told, "a list of containers")]
 
 
-class _Version(_Told):
+class _Version(Told):
     index: int
 
 
-class _Replicated(_Told):
+class _Replicated(Told):
     replicas: int = 1
 
 
-class _ServiceMode(_Told):
+class _ServiceMode(Told):
     replicated: _Replicated | None = None
     global_: dict[str, object] | None = Field(alias="Global", default=None)
 
 
-class _ContainerSpec(_Told):
+class _ContainerSpec(Told):
     stop_grace_period: int | None = None
 
 
-class _TaskTemplate(_Told):
+class _TaskTemplate(Told):
     container_spec: _ContainerSpec | None = None
     force_update: int = 0
 
 
-class _UpdateConfig(_Told):
+class _UpdateConfig(Told):
     parallelism: int = 0
     delay: int = 0
     monitor: int = 0
 
 
-class _ServiceSpec(_Told):
+class _ServiceSpec(Told):
     name: str
     labels: Labels = None
     task_template: _TaskTemplate
@@ -173,12 +173,12 @@ class _ServiceSpec(_Told):
     update_config: _UpdateConfig | None = None
 
 
-class _UpdateStatus(_Told):
+class _UpdateStatus(Told):
     state: str = ""
     message: str = ""
 
 
-class _Service(_Told):
+class _Service(Told):
     id: str = Field(alias="ID", min_length=1)
     version: _Version
     created_at: Moment
@@ -187,12 +187,12 @@ class _Service(_Told):
     update_status: _UpdateStatus | None = None
 
 
-class _TaskStatus(_Told):
+class _TaskStatus(Told):
     timestamp: Moment
     state: str
 
 
-class _Task(_Told):
+class _Task(Told):
     status: _TaskStatus
     desired_state: str
     spec: dict[str, object]
@@ -255,12 +255,12 @@ def _without_empty(value: object) -> object:
     return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
-class _Actor(_Told):
+class _Actor(Told):
     id: str = Field(alias="ID")
     attributes: Labels = None
 
 
-class _Event(_Told):
+class _Event(Told):
     type: str
     action: str
     actor: _Actor
@@ -292,11 +292,11 @@ def event_of(told: Json) -> tuple[int, EngineEvent | None]:
     return seen.time_nano, None
 
 
-class _Swarm(_Told):
+class _Swarm(Told):
     local_node_state: str = ""
 
 
-class _Info(_Told):
+class _Info(Told):
     server_version: str
     system_time: Moment
     live_restore_enabled: bool = True
@@ -324,7 +324,7 @@ def info_of(told: Json) -> Info:
     )
 
 
-class _Network(_Told):
+class _Network(Told):
     created: Moment
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.service import Target
-    from remediator.model.world import Container, SwarmService, Usage
+    from remediator.model.world import Container, Image, MadeOf, SwarmService, Usage
     from remediator.world.base import EngineInfo, History
     from remediator.world.docker.api import Call
 
@@ -98,6 +98,14 @@ class DockerEngine:
         if not container_id:
             return None
         return await self._read(lambda call: questions.usage(call, container_id))
+
+    async def made_of(self, container_id: str) -> MadeOf | None:
+        """See `Engine.made_of`."""
+        return await self._read(lambda call: questions.made_of(call, container_id)) if container_id else None
+
+    async def image(self, name_or_id: str) -> Image | None:
+        """See `Engine.image`."""
+        return await self._read(lambda call: questions.image(call, name_or_id)) if name_or_id else None
 
     async def history(self, since: datetime) -> History:
         """See `Engine.history`."""

@@ -13,7 +13,7 @@ from remediator.model.service import Target, TargetKind
 from remediator.model.words import Reason
 from remediator.model.world import TargetError, WorldError
 from remediator.world.base import EngineInfo, EngineRefused
-from remediator.world.docker import answers, counts
+from remediator.world.docker import answers, counts, making
 from remediator.world.docker.api import quoted
 from remediator.world.docker.frames import Frames
 from remediator.world.labels import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from remediator.model.words import Json
-    from remediator.model.world import Container, SwarmService, Usage
+    from remediator.model.world import Container, Image, MadeOf, SwarmService, Usage
     from remediator.world.docker.api import Call
 
 LOG_BYTES = 262_144
@@ -93,6 +93,18 @@ def usage(call: Call, container_id: str) -> Usage | None:
     """See `Engine.usage`."""
     told = call.get(f"/containers/{quoted(container_id)}/stats", stream="0", **{"one-shot": "1"})
     return None if told is None else counts.usage_of(told)
+
+
+def made_of(call: Call, container_id: str) -> MadeOf | None:
+    """See `Engine.made_of`."""
+    told = call.get(f"/containers/{quoted(container_id)}/json")
+    return None if told is None else making.made_of(told)
+
+
+def image(call: Call, name_or_id: str) -> Image | None:
+    """See `Engine.image`."""
+    told = call.get(f"/images/{quoted(name_or_id)}/json")
+    return None if told is None else making.image_of(told)
 
 
 def restart(call: Call, container_id: str, stop_timeout: int) -> None:

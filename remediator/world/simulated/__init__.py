@@ -14,6 +14,7 @@ from remediator.model.alert import fingerprint
 from remediator.world.base import World
 from remediator.world.simulated.alertmanagers import SimulatedAlertmanagers
 from remediator.world.simulated.commands import Program, Ran, SimulatedCommands
+from remediator.world.simulated.compose import SimulatedCompose
 from remediator.world.simulated.engine import SimulatedEngine
 from remediator.world.simulated.near import SimulatedHost, SimulatedNetwork
 from remediator.world.simulated.prometheus import SimulatedPrometheus
@@ -33,6 +34,7 @@ __all__ = [
     "Server",
     "SimulatedAlertmanagers",
     "SimulatedCommands",
+    "SimulatedCompose",
     "SimulatedEngine",
     "SimulatedHost",
     "SimulatedNetwork",
@@ -52,6 +54,7 @@ class SimulatedWorld(World):
     prometheus: SimulatedPrometheus
     commands: SimulatedCommands
     requests: SimulatedRequests
+    compose: SimulatedCompose
     host: SimulatedHost
     network: SimulatedNetwork
 
@@ -77,4 +80,5 @@ class SimulatedWorld(World):
             network=SimulatedNetwork(),
             clock=clock,
             own_container_id=own_container_id,
+            compose=SimulatedCompose({"local": engine}),
         )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from remediator.model.plan import canonical
 from remediator.model.service import TargetKind
-from remediator.model.world import Container, Usage
-from remediator.world.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
+from remediator.model.world import Container, MadeOf, Usage
+from remediator.world.labels import COMPOSE_CONFIG_HASH, COMPOSE_PROJECT, COMPOSE_SERVICE
 from remediator.world.simulated.happenings import LONG_AGO, Happenings
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.service import Target
+    from remediator.model.words import Json
 
 
+USUAL_IMAGE = "app:1"
 NEXT_TO_NOTHING = Usage(
     at=LONG_AGO, cpu_seconds=0.0, memory=10 << 20, memory_limit=1 << 30, pids=1, pids_limit=None
 )
@@ -41,6 +44,7 @@ class Box:
     log: list[str] = field(default_factory=list)
     usage: Usage | None = None
     """What it uses, save its CPUs; None: next to nothing."""
+    made_of: MadeOf = field(default_factory=MadeOf)
     cpus: float = 0.0
     """How many CPUs it keeps busy."""
 
@@ -81,7 +85,7 @@ class Containers(Happenings):
         name: str,
         *,
         labels: Mapping[str, str] | None = None,
-        image: str = "app:1",
+        image: str = USUAL_IMAGE,
         health_check: bool = False,
         becomes_healthy_after: float = 0.0,
         restart_policy: str = "no",
@@ -127,7 +131,7 @@ class Containers(Happenings):
         health_check: bool = False,
     ) -> list[str]:
         """A Compose service's containers, named and labelled as Compose does. Returns their ids."""
-        labels = {COMPOSE_PROJECT: project, COMPOSE_SERVICE: service, **(labels or {})}
+        labels = {**compose_labels(project, service), **(labels or {})}
         return [
             self.add_container(f"{project}-{service}-{number}", labels=labels, health_check=health_check)
             for number in range(1, replicas + 1)
@@ -198,13 +202,28 @@ class Containers(Happenings):
         self._stop(old, self.now())
         self.remove_by_hand(name)
         id_ = self.new_id(name)
-        image_id = image_id_of(image)
+        labels = dict(old.seen.labels)
+        if labels.get(COMPOSE_CONFIG_HASH) == hash_of({"image": old.seen.image}):
+            labels[COMPOSE_CONFIG_HASH] = hash_of({"image": image})
         seen = replace(
-            old.seen, id=id_, image=image, image_id=image_id, created_at=self.now(), finished_at=None
+            old.seen,
+            id=id_,
+            image=image,
+            labels=labels,
+            image_id=image_id_of(image),
+            created_at=self.now(),
+            finished_at=None,
         )
         box = self.boxes[id_] = replace(old, seen=seen, broken=False, incurable=False, log=[])
         self._told(box, "create", self.now())
         self._start(box, self.now())
+        return id_
+
+    def create_by_hand(self, name: str, *, labels: Mapping[str, str], image: str) -> str:
+        """`docker run`: one more container. Returns its id."""
+        id_ = self.add_container(name, labels=labels, image=image, age=timedelta(0))
+        self._told(self.boxes[id_], "create", self.now())
+        self._start(self.boxes[id_], self.now())
         return id_
 
     def restart(self, box: Box, at: datetime) -> None:
@@ -246,6 +265,18 @@ class Containers(Happenings):
     def _told(self, box: Box, action: str, at: datetime, **attributes: str) -> None:
         attributes = {**box.seen.labels, "name": box.seen.name, "image": box.seen.image, **attributes}
         self.tell("container", action, box.seen.id, at, attributes)
+
+
+def compose_labels(project: str, service: str, image: str = USUAL_IMAGE) -> dict[str, str]:
+    """What Compose labels a container with of which its files say nothing but the image."""
+    made_of = hash_of({"image": image})
+    return {COMPOSE_PROJECT: project, COMPOSE_SERVICE: service, COMPOSE_CONFIG_HASH: made_of}
+
+
+def hash_of(entry: Mapping[str, Json]) -> str:
+    """The hash of what Compose files say of a service, as its containers are labelled with it."""
+    said = {key: value for key, value in entry.items() if key != "scale"}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
 def image_id_of(image: str) -> str:

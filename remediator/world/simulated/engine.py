@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from remediator.model.world import WorldError
+from remediator.model.world import Image, WorldError
 from remediator.world.base import EngineInfo, EngineRefused, EngineTimeout, History
-from remediator.world.simulated.containers import Containers, matches
+from remediator.world.simulated.containers import Containers, image_id_of, matches
 from remediator.world.simulated.swarm import Swarm
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from remediator.clock import Clock
     from remediator.model.service import Target
-    from remediator.model.world import Container, SwarmService, Usage
+    from remediator.model.world import Container, MadeOf, SwarmService, Usage
 
 T = TypeVar("T")
 
@@ -41,6 +41,8 @@ class SimulatedEngine(Containers, Swarm):
         """Names of the containers and Swarm services that were restarted by request, in order."""
         self.scaled: list[tuple[str, int]] = []
         """Names of what was scaled by request, and to how many replicas, in order."""
+        self.images: dict[str, Image | None] = {}
+        """Names that stand for another image than the one that containers were made of, or for none."""
         self._trouble: dict[str, _Trouble] = {}
 
     def disturb(
@@ -112,6 +114,21 @@ class SimulatedEngine(Containers, Swarm):
             return box.used(at) if box is not None else None
 
         return await self._asked("usage", read)
+
+    async def made_of(self, container_id: str) -> MadeOf | None:
+        """What a container was said to be made of."""
+
+        def read(_: datetime) -> MadeOf | None:
+            box = self.boxes.get(container_id)
+            return box.made_of if box is not None else None
+
+        return await self._asked("made_of", read)
+
+    async def image(self, name_or_id: str) -> Image | None:
+        """Any image is here, unless it was said to be another one, or none."""
+        return await self._asked(
+            "image", lambda _: self.images.get(name_or_id, Image(id=image_id_of(name_or_id)))
+        )
 
     async def history(self, since: datetime) -> History:
         """Everything that happened since then and is not forgotten."""

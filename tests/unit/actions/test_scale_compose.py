@@ -130,7 +130,7 @@ async def test_ports_that_the_engine_chooses_are_no_obstacle(compose: PlayedComp
 
 async def test_without_compose_or_with_one_that_is_stopped_it_is_refused(compose: PlayedCompose) -> None:
     with pytest.raises(TargetError, match="under `compose`"):
-        await SCALE.plan(COMPOSE, {"replicas": 3}, compose.world)
+        await SCALE.plan(COMPOSE, {"replicas": 3}, replace(compose.world, compose=None))
     compose.world.docker.stop_by_hand("app-web-2")
     with pytest.raises(TargetError, match="app-web-2 does not run"):
         await SCALE.plan(COMPOSE, {"replicas": 3}, able(compose))

@@ -39,6 +39,8 @@ ENVIRONMENT_FILE = "com.docker.compose.project.environment_file"
 
 ASK_SECONDS = 30.0
 """For Compose to read a project; it asks nobody but the disk."""
+LAST_SECONDS = 5.0
+"""For its output to end once it was killed."""
 UP_TIMEOUT = timedelta(minutes=10)
 ANSWER_BYTES = 8_000_000
 """Longest configuration that is taken in."""
@@ -239,9 +241,13 @@ class ComposeCli:
             raise WorldError(f"Docker Compose said nothing within {ASK_SECONDS:g} s") from None
         finally:
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                _end(process)
+                # Not wait(): while output waits that nobody reads, asyncio does not hear of the end.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_SECONDS):
+                        await process.communicate()
+        if max(len(answer), len(complaints)) > ANSWER_BYTES:
+            raise WorldError(f"Docker Compose writes more than {ANSWER_BYTES} bytes")
         if code != 0:
             said = redact(complaints.decode(errors="replace")).strip()[-TOLD_CHARS:]
             wrong = f"Compose cannot read the project {project.name}: {said or f'exit code {code}'}"
@@ -254,21 +260,29 @@ def _each(option: str, values: Iterable[str]) -> tuple[str, ...]:
 
 
 async def _exchange(process: asyncio.subprocess.Process, told: bytes) -> tuple[bytes, bytes]:
-    """Give it its input, and take all its output. WorldError when that does not end."""
+    """Give it its input, and take all its output."""
     assert process.stdin and process.stdout and process.stderr  # noqa: S101 - for the type checker
     answer, complaints, _ = await asyncio.gather(
-        _whole(process.stdout), _whole(process.stderr), _give(process.stdin, told)
+        _whole(process.stdout, process), _whole(process.stderr, process), _give(process.stdin, told)
     )
     return answer, complaints
 
 
-async def _whole(stream: asyncio.StreamReader) -> bytes:
+async def _whole(stream: asyncio.StreamReader, process: asyncio.subprocess.Process) -> bytes:
+    """All that is written. Whoever writes more than ANSWER_BYTES is ended, and the rest is dropped."""
     taken = bytearray()
     while piece := await stream.read(65_536):
-        taken += piece
-        if len(taken) > ANSWER_BYTES:
-            raise WorldError(f"Docker Compose writes more than {ANSWER_BYTES} bytes")
+        if len(taken) <= ANSWER_BYTES:
+            taken += piece
+            if len(taken) > ANSWER_BYTES:
+                _end(process)
     return bytes(taken)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it, and all that it has started in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _give(stream: asyncio.StreamWriter, told: bytes) -> None:

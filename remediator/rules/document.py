@@ -1,10 +1,11 @@
 """What a rule file may hold, as pydantic models: they check it, and give it its JSON Schema.
 
-Steps and triage name actions and checks, so their models are made for the registries at hand.
+Steps and triage name actions and checks, so their models are made for the kinds of these that there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -35,7 +36,7 @@ from remediator.reading.problems import did_you_mean
 from remediator.reading.typed import Mistake, ReadAs, Strict, mistaken
 from remediator.rules.conditions import Conditions
 from remediator.rules.conditions import when as conditions
-from remediator.rules.parameters import TEMPLATED, Verb, params_of
+from remediator.rules.parameters import TEMPLATED, Verb, VerbKind, params_of
 from remediator.rules.selecting import ClassEntry, Selecting
 from remediator.rules.templates import Template, TemplateError
 
@@ -121,7 +122,9 @@ def _verify_spec(written: Verify, _: ValidationInfo) -> VerifySpec:
 class OneVerb(Strict):
     """A mapping with exactly one key that names an action or a check, and that one's parameters."""
 
-    VERBS: ClassVar[Verbs] = {}
+    VERBS: ClassVar[Mapping[str, VerbKind]] = {}
+    AMONG: ClassVar[str] = ""
+    """The key of the context under which the verbs themselves are."""
     TEMPLATES: ClassVar[bool] = False
     """Whether labels can be filled into the parameters."""
 
@@ -159,6 +162,7 @@ class OneAction(OneVerb):
     """A rung of the ladder: an action with its parameters, and when it has succeeded."""
 
     KEYS_ARE = "action"
+    AMONG = "actions"
     TEMPLATES = True
     LATER = frozenset({"expires", "on_failure", "retries", "until", "when"})
 
@@ -171,6 +175,7 @@ class OneCheck(OneVerb):
     """A look before the first act: a check with its parameters."""
 
     KEYS_ARE = "check"
+    AMONG = "checks"
 
 
 class Shared(Strict):
@@ -312,7 +317,21 @@ class RuleFile(Strict):
 
 
 def rule_file(actions: Verbs, checks: Verbs) -> type[RuleFile]:
-    """The model of a rule file whose steps and triage know these actions and checks."""
+    """The model of a rule file whose steps and triage know these actions and checks.
+
+    They are asked whether they can be carried out as the context of the reading has them, under `actions`
+    and `checks`. So the model is made once, however often rules are loaded and commands change: classes lie
+    in circles, and only a full pass of the collector would free those of before.
+    """
+    return _rule_file(_kinds(actions), _kinds(checks))
+
+
+def _kinds(verbs: Verbs) -> tuple[VerbKind, ...]:
+    return tuple(VerbKind(name, verb.params, verb.needs_containers) for name, verb in verbs.items())
+
+
+@lru_cache(maxsize=4)
+def _rule_file(actions: tuple[VerbKind, ...], checks: tuple[VerbKind, ...]) -> type[RuleFile]:
     action: Any = _one_of(OneAction, actions)
     check: Any = _one_of(OneCheck, checks)
     steps: Any = (tuple[action, ...], RuleEntry.model_fields["steps"])
@@ -326,17 +345,17 @@ def rule_file(actions: Verbs, checks: Verbs) -> type[RuleFile]:
     return create_model("RuleFile", __base__=RuleFile, __doc__=RuleFile.__doc__, groups=groups)
 
 
-def _one_of(base: type[OneVerb], verbs: Verbs) -> Any:
+def _one_of(base: type[OneVerb], kinds: Sequence[VerbKind]) -> Any:
     """The type of a mapping with one optional key per verb; the verb's name alone stands for it, too."""
     fields: dict[str, Any] = {}
-    for index, (name, verb) in enumerate(verbs.items()):
-        if verb.params.model_config.get("extra") != "forbid":
-            raise TypeError(f"the parameters of {name} must forbid extra keys ({verb.params.__name__})")
-        params = params_of(verb, templates=base.TEMPLATES)
-        fields[_field(index)] = (params, Field(default_factory=lambda: None, alias=name))
+    for index, kind in enumerate(kinds):
+        if kind.params.model_config.get("extra") != "forbid":
+            raise TypeError(f"the parameters of {kind.name} must forbid extra keys ({kind.params.__name__})")
+        params = params_of(kind, base.AMONG, templates=base.TEMPLATES)
+        fields[_field(index)] = (params, Field(default_factory=lambda: None, alias=kind.name))
     model = create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
-    model.VERBS = dict(verbs)
-    names: Any = Literal[tuple(verbs)]
+    model.VERBS = {kind.name: kind for kind in kinds}
+    names: Any = Literal[tuple(model.VERBS)]
     return Annotated[
         model,
         BeforeValidator(

@@ -43,6 +43,7 @@ def load_rules(
     there are no rules at all. `prometheus` tells whether there is one that expressions can be asked of.
     """
     model = rule_file(actions, checks)
+    context = {"services": services, "prometheus": prometheus, "actions": actions, "checks": checks}
     rules: list[tuple[int, MatchedRule]] = []
     table: list[Class] = []
     files: list[RuleSource] = []
@@ -62,7 +63,7 @@ def load_rules(
             continue
         mistakes = list(_repeated_names(document, names))
         try:
-            read = read_as(document, model, {"services": services, "prometheus": prometheus})
+            read = read_as(document, model, context)
         except InputError as error:
             mistakes += error.problems
         else:

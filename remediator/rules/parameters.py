@@ -1,9 +1,9 @@
 """How the parameters of an action or a check are read: as its own model, but for what labels decide later."""
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Protocol, get_args
+from typing import Annotated, Any, NamedTuple, Protocol, get_args
 
-from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BaseModel, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 from remediator.reading.typed import Location, Mistake, mistaken
@@ -38,16 +38,25 @@ class Verb(Protocol):
         """
 
 
-def params_of(verb: Verb, *, templates: bool) -> Any:
+class VerbKind(NamedTuple):
+    """What a verb is by its code alone, whatever the configuration has."""
+
+    name: str
+    params: type[BaseModel]
+    needs_containers: bool
+
+
+def params_of(kind: VerbKind, among: str, *, templates: bool) -> Any:
     """The type of a verb's parameters; text alone stands for the only one that is required.
 
     With `templates` they may hold some. What only a label can decide is not checked; parameters whose type
-    is not text then stay a mapping, as they are written.
+    is not text then stay a mapping, as they are written. The verb itself, which knows the configuration, is
+    asked for in the context: `among` is the key of the mapping that has it by its name.
     """
-    fields = verb.params.model_fields
+    fields = kind.params.model_fields
     required = [field.alias or name for name, field in fields.items() if field.is_required()]
 
-    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def read(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         if value == "":
             value = {}
         elif isinstance(value, str) and len(required) == 1:
@@ -62,15 +71,16 @@ def params_of(verb: Verb, *, templates: bool) -> Any:
             if others:
                 raise _only(error, others) from None
             return value
-        objection = verb.check(params)
+        verb: Verb | None = info.context[among][kind.name] if info.context else None
+        objection = verb.check(params) if verb is not None else None
         if objection is not None:
             raise ValueError(objection)
         return params
 
-    written = verb.params | str if len(required) == 1 else verb.params
+    written = kind.params | str if len(required) == 1 else kind.params
     if not required:
         written = written | None
-    return Annotated[verb.params, WrapValidator(read, json_schema_input_type=written)]
+    return Annotated[kind.params, WrapValidator(read, json_schema_input_type=written)]
 
 
 def _check_templates(found: dict[Location, str], *, allowed: bool) -> None:

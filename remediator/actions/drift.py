@@ -73,12 +73,13 @@ class Files:
 async def read_files(project: ComposeProject, compose: Compose) -> Files:
     """Read them anew. TargetError if Compose cannot, WorldError if nobody knows."""
     config = await compose.config(project)
-    return Files(project=project, config=config, hashes=await _hashes(project, config, compose))
+    return Files(project=project, config=config, hashes=await hashes_of(project, config, compose))
 
 
-async def _hashes(
+async def hashes_of(
     project: ComposeProject, config: Mapping[str, Any], compose: Compose
 ) -> dict[str, frozenset[str]]:
+    """The hashes of each service, see `Files.hashes`. WorldError if Compose tells none of one."""
     alone = {
         name: {key: value for key, value in entry.items() if key != "depends_on"}
         for name, entry in config["services"].items()
@@ -128,7 +129,7 @@ async def _what(
     if runs:
         as_it_runs["environment"] = runs
     config = {**files.config, "services": {**files.config["services"], service: as_it_runs}}
-    hashes = await _hashes(files.project, config, compose)
+    hashes = await hashes_of(files.project, config, compose)
     if told and container.labels.get(COMPOSE_CONFIG_HASH) in hashes[service]:
         return {ENVIRONMENT: told}
     found = dict(_other(files, service, container, made))

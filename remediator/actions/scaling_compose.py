@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from remediator.actions.drift import hashes_of
 from remediator.model.plan import OperationSpec
 from remediator.model.service import Target, TargetKind
 from remediator.model.words import Reason
@@ -46,7 +47,7 @@ async def operation_of(service: Service, wanted: Callable[[int], int], world: Wo
     compose = _compose(world)
     project = project_of(containers[0].labels, service.target.engine)
     made_of = await _made_of(service.target.name, project, compose)
-    changed = [c.name for c in containers if c.labels.get(COMPOSE_CONFIG_HASH) != made_of]
+    changed = [c.name for c in containers if c.labels.get(COMPOSE_CONFIG_HASH) not in made_of]
     if changed:
         raise _drifted(service.target.name, changed)
     return OperationSpec(
@@ -128,8 +129,8 @@ def _compose(world: World) -> Compose:
     return world.compose
 
 
-async def _made_of(name: str, project: ComposeProject, compose: Compose) -> str:
-    """The hash of what a new container would be made of; TargetError if there can be only one."""
+async def _made_of(name: str, project: ComposeProject, compose: Compose) -> list[str]:
+    """The hashes of what a new container would be made of; TargetError if there can be only one."""
     config = await compose.config(project)
     entry = config["services"].get(name)
     if not isinstance(entry, dict):
@@ -140,10 +141,7 @@ async def _made_of(name: str, project: ComposeProject, compose: Compose) -> str:
         raise TargetError(
             Reason.NOT_SCALABLE, f"only one container of {name} can run: it has {', and '.join(obstacles)}"
         )
-    made_of = (await compose.hashes(project, config)).get(name)
-    if not made_of:
-        raise WorldError(f"Compose told no hash of the service {name}")
-    return made_of
+    return sorted((await hashes_of(project, config, compose))[name])
 
 
 def _obstacles(entry: Mapping[str, Json]) -> Iterator[str]:

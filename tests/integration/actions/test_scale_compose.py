@@ -38,6 +38,7 @@ services:
     init: true
     healthcheck: {{disable: true}}
     env_file: [web.env]
+    depends_on: [needed]
     scale: 2
   named:
     <<: *web
@@ -47,6 +48,11 @@ services:
     <<: *web
     scale: 1
     ports: ["127.0.0.1:0:8000", "127.0.0.1:{port}:8001"]
+  needed:
+    image: {image}
+    command: [python3, -c, "import signal, time; signal.signal(15, lambda *_: exit(0)); time.sleep(600)"]
+    init: true
+    healthcheck: {{disable: true}}
 """
 
 
@@ -100,6 +106,8 @@ async def test_more_containers_and_back_to_the_same_as_before(able: World, proje
     assert isinstance(await SCALE.probe(operation, attempt, able), Applied), "as after a crash"
     again = await SCALE.apply(operation, attempt, able)
     assert isinstance(again, ActFailed), "the same intent is never carried out twice"
+    more = await SCALE.plan(service, {"by": "+1", "max": 4}, able)
+    assert more.operations[0].change["to"] == 4, "what Compose added is made of the same files"
 
     result = await SCALE.apply(*intent(undo(plan), able), able)
     assert isinstance(result, Applied)

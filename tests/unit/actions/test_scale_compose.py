@@ -43,7 +43,8 @@ class PlayedCompose:
         return {"services": {"web": self.entry}}
 
     async def hashes(self, project: ComposeProject, config: Mapping[str, Json]) -> dict[str, str]:
-        return {"web": self.made_of}
+        alone = "depends_on" in self.entry and "depends_on" not in config["services"]["web"]
+        return {"web": f"{self.made_of}-alone" if alone else self.made_of}
 
     async def up(
         self,
@@ -98,7 +99,7 @@ def count(compose: PlayedCompose) -> int:
 async def test_the_plan_pins_the_numbers_and_what_the_files_say(compose: PlayedCompose) -> None:
     plan = await SCALE.plan(COMPOSE, {"by": "+1", "max": 4}, able(compose))
     (operation,) = plan.operations
-    assert (operation.object_id, operation.change) == ("app/web", {"from": 2, "to": 3, "made_of": "0a1b"})
+    assert (operation.object_id, operation.change) == ("app/web", {"from": 2, "to": 3, "made_of": ["0a1b"]})
     assert plan.summary == "scale app-web from 2 to 3 replicas"
 
 
@@ -172,6 +173,14 @@ async def test_what_cannot_be_taken_back_is_for_a_person(
     result = await SCALE.apply(operation, attempt, world)
     assert isinstance(result, Unknown)
     assert "not taken back" in result.result["error"]
+
+
+async def test_what_was_added_without_its_dependencies_is_of_the_same_files(compose: PlayedCompose) -> None:
+    compose.entry = {"depends_on": {"database": {}}}
+    labels = {**compose.labels, COMPOSE_CONFIG_HASH: "0a1b-alone"}
+    compose.world.docker.add_container("app-web-3", labels=labels)
+    plan = await SCALE.plan(COMPOSE, {"replicas": 4}, able(compose))
+    assert plan.operations[0].change == {"from": 3, "to": 4, "made_of": ["0a1b", "0a1b-alone"]}
 
 
 async def test_files_or_numbers_that_changed_since_the_plan_stop_it(compose: PlayedCompose) -> None:

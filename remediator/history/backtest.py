@@ -5,8 +5,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from remediator.history.tally import Tally
 from remediator.rehearse.time import VirtualClock, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
     from datetime import datetime
 
     from remediator.engine.setup import Setup
@@ -64,7 +62,7 @@ class Backtest:
         clock = VirtualClock(self.begin)
         named = self.commands, self.requests
         async with PastStage(self.setup, *named, self.assumed, self.tally, clock, folder) as stage:
-            for moment, changes in groupby(feed, attrgetter("at")):
+            async for moment, changes in _by_moment(feed):
                 if self.end is not None and moment > self.end:
                     break
                 await stage.until(moment)
@@ -74,3 +72,15 @@ class Backtest:
             self.end = self.end or self.reached + AFTERWARDS
             await stage.until(self.end)
             self.reached, self.complete = self.end, True
+
+
+async def _by_moment(changes: AsyncIterable[Change]) -> AsyncGenerator[tuple[datetime, list[Change]], None]:
+    """What happened at the same moment, together."""
+    same: list[Change] = []
+    async for change in changes:
+        if same and change.at != same[0].at:
+            yield same[0].at, same
+            same = []
+        same.append(change)
+    if same:
+        yield same[0].at, same

@@ -1,7 +1,7 @@
 """Brings the past from real time into virtual time, and holds as little of it as it can.
 
 Prometheus is asked on a thread with an event loop of its own, for in virtual time no answer could be
-waited for. While the rehearsal waits for the thread, its time stands still.
+waited for. While the rehearsal waits for the thread, its time stands still, and it can be interrupted.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from remediator.history.changes import Change
 
@@ -22,7 +22,7 @@ PIECE = 500
 AHEAD = 4
 """Pieces that are read ahead."""
 PATIENCE = 0.2
-"""Seconds between two looks of the thread at whether anybody still wants something."""
+"""Seconds between two looks of each side at whether the other has given up."""
 
 
 class Feed:
@@ -33,6 +33,7 @@ class Feed:
         self._source = source
         self._pieces: queue.Queue[Sequence[Change] | BaseException | None] = queue.Queue(AHEAD)
         self._unwanted = threading.Event()
+        self._reading: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def __enter__(self) -> Feed:
@@ -41,13 +42,25 @@ class Feed:
 
     def __exit__(self, *_: object) -> None:
         self._unwanted.set()
+        if self._reading is not None:
+            loop, task = self._reading
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
         self._thread.join()
 
-    def __iter__(self) -> Iterator[Change]:
-        while (piece := self._pieces.get()) is not None:
+    async def __aiter__(self) -> AsyncIterator[Change]:
+        while (piece := await self._next()) is not None:
             if isinstance(piece, BaseException):
                 raise piece
-            yield from piece
+            for change in piece:
+                yield change
+
+    async def _next(self) -> Sequence[Change] | BaseException | None:
+        while True:
+            with suppress(queue.Empty):
+                return self._pieces.get(timeout=PATIENCE)
+            # Ctrl-C cancels the task, which only notices where it lets others go first.
+            await asyncio.sleep(0)  # noqa: TID251 - no time passes
 
     def _run(self) -> None:
         try:
@@ -57,6 +70,10 @@ class Feed:
             self._put(error)
 
     async def _read(self) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._reading = asyncio.get_running_loop(), task
+        if self._unwanted.is_set():
+            return
         piece: list[Change] = []
         async with aclosing(self._source()) as changes:
             async for change in changes:

@@ -19,7 +19,7 @@ from tests.simulation.given import rule, rules
 from tests.unit.history.past import BEGIN, after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from remediator.history.tally import Tally
@@ -56,7 +56,19 @@ def backtest(setup: Setup, *fires: Fires, assumed: tuple[str, ...] = (), minutes
         for change in sorted(changes, key=lambda change: (change.at, change.firing)):
             yield change
 
-    test = Backtest(
+    test = prepared(setup, source, assumed, minutes)
+    test.go()
+    return test.tally
+
+
+def prepared(
+    setup: Setup,
+    source: Callable[[], AsyncGenerator[Change, None]],
+    assumed: tuple[str, ...] = (),
+    minutes: float = 600,
+) -> Backtest:
+    """A backtest of what the source tells."""
+    return Backtest(
         setup=setup,
         commands={},
         requests=REQUESTS,
@@ -66,5 +78,3 @@ def backtest(setup: Setup, *fires: Fires, assumed: tuple[str, ...] = (), minutes
         end=after(minutes),
         source=source,
     )
-    test.go()
-    return test.tally

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from remediator.history.assumptions import read_assumptions
+from remediator.history.changes import Change
+from remediator.history.feed import PIECE
 from tests.simulation.given import rule
-from tests.unit.history.given import backtest, setup
+from tests.unit.history.given import backtest, prepared, setup
+from tests.unit.history.past import after
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 SHORT = ("Down", "web", 10, 13)
@@ -167,3 +173,17 @@ def test_one_rules_expression_comes_before_that_of_all() -> None:
         read_assumptions(["promql:web=true"], rules=["webs"])
     with pytest.raises(ValueError, match="there is no fact `health:web` to assume"):
         read_assumptions(["health:web=ok"], rules=["web"])
+
+
+def test_it_can_be_interrupted_while_the_past_is_waited_for(tmp_path: Path) -> None:
+    async def hanging() -> AsyncGenerator[Change, None]:
+        for number in range(PIECE):
+            yield Change(after(1 + number / PIECE), True, str(number), {}, after(1))
+        await asyncio.Event().wait()
+
+    test = prepared(setup(tmp_path), hanging)
+    test.progress = lambda _: signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        test.go()
+    assert test.reached == after(1)
+    assert not test.complete

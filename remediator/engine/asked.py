@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remediator.engine.core import Core
+    from remediator.model.alert import Episode
     from remediator.model.event import StoredEvent
     from remediator.model.words import Json
     from remediator.store import Reader
+    from remediator.world.base import SeenAlert
 
 MOST = 10
 """Alerts that are explained at once."""
@@ -59,7 +61,7 @@ async def explain_live(core: Core, which: str, most: int | None) -> Explained:
         found = [a for a in seen.alerts.values() if all(m.matches(a.labels) for m in matchers)]
     if not found:
         raise NotFound(f"Alertmanager has no alert {which[:100]}; it has {len(seen.alerts)} others")
-    alerts = [AskedAlert(labels=dict(one.labels), starts_at=one.starts_at) for one in found]
+    alerts = [_asked(one) for one in found]
     return await explain_alerts(core, alerts, most)
 
 
@@ -70,13 +72,18 @@ async def explain_incident(core: Core, number: int, most: int | None) -> Explain
         if reader.get(Incident, number) is None:
             raise NotFound(f"there is no incident {number}; `remediator incidents` lists them")
         episodes = {episode.rule: episode for episode in reversed(reader.list_episodes(number))}
-        alerts = [AskedAlert(labels=dict(e.labels), starts_at=e.starts_at) for e in episodes.values()]
+        alerts = [_asked(episode) for episode in episodes.values()]
         events = reader.list_events(chain=incident_chain(number), limit=EVENTS)
         return alerts, tuple(_decision(event) for event in events if event.kind in DECISIONS)
 
     alerts, recorded = await core.store.read(job)
     explained = [await explain(core, alert, most=most) for alert in alerts[:MOST]]
     return Explained(explanations=tuple(explained), found=len(alerts), recorded=recorded)
+
+
+def _asked(known: SeenAlert | Episode) -> AskedAlert:
+    """Under the fingerprint that it came with, for that is what the record knows it by."""
+    return AskedAlert(labels=dict(known.labels), starts_at=known.starts_at, fingerprint=known.fingerprint)
 
 
 def _decision(event: StoredEvent) -> Json:

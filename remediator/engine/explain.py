@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from remediator.decide import acting
 from remediator.decide.classify import classify
 from remediator.decide.draft import Draft
-from remediator.decide.intake import correlation_key, propose, service_key, service_of, take_in
+from remediator.decide.intake import correlation_key, service_key, service_of, take_in
 from remediator.engine.facts import read_facts
 from remediator.engine.filling import UnfilledError, filled, reason_of
 from remediator.engine.runner import records_for
 from remediator.model.alert import Alert, Episode, Sighting, fingerprint
 from remediator.model.explain import Explanation
-from remediator.model.run import ALERT, Incident, Run
+from remediator.model.run import Incident, Run
 from remediator.model.snapshot import KEYS, Snapshot
 from remediator.model.verdict import word
 from remediator.model.words import AT_WORK, Reason, RunStatus
@@ -48,6 +48,9 @@ PROVISIONAL = 2**62
 RESOLUTION = timedelta(microseconds=1)
 """Least time between two moments."""
 
+MANY = 500
+"""Newest runs of an incident among which the last one for an alert is looked for."""
+
 FRESH = timedelta(seconds=2)
 """How old an answer of Alertmanager's may be."""
 
@@ -61,6 +64,8 @@ class _Supposed:
     new: bool
     """Whether no episode of the alert is open, and one was supposed."""
     run: Run | None
+    over: str = ""
+    """Why nothing begins for an alert that fires already; empty if something may."""
 
     @property
     def incident(self) -> Incident:
@@ -76,7 +81,7 @@ async def explain(core: Core, asked: AskedAlert, *, most: int | None) -> Explana
         status="firing",
         labels=labels,
         starts_at=asked.starts_at or core.clock.now(),
-        fingerprint=fingerprint(labels),
+        fingerprint=asked.fingerprint or fingerprint(labels),
     )
     looked = await asyncio.to_thread(look_at_rules, setup.rules, labels, most)
     found = setup.rules.match(labels)
@@ -85,6 +90,8 @@ async def explain(core: Core, asked: AskedAlert, *, most: int | None) -> Explana
     alerts = core.world.alerts
     sighting = None if alerts is None else (await alerts.look(FRESH)).sighting(alert.fingerprint)
     explanation, run = _begun(setup, alert, rule, looked, supposed, sighting), supposed.run
+    if supposed.over:
+        return replace(explanation, overall="over", detail=supposed.over)
     if rule is None:
         return replace(explanation, overall="no_rule", detail="no rule matches, so nothing is done")
     if run is None or run.finished:
@@ -227,12 +234,11 @@ def _suppose(core: Core, setup: Setup, reader: Reader, alert: Alert, rule: Rule 
         begins = max(draft.now, last.starts_at + RESOLUTION, (last.ends_at or draft.now) + RESOLUTION)
         became = take_in(draft, alert.model_copy(update={"starts_at": begins}), rule, setup.policy)
     episode = _latest(snapshot, alert)
-    if rule is None:
-        return _Supposed(draft, episode, became == "opened", None)
-    if episode.rule != rule.name:  # opened under other rules than are in force now
-        episode = replace(episode, rule=rule.name)
-        snapshot.put(episode)
-    return _Supposed(draft, episode, became == "opened", _run(draft, episode, rule))
+    run = None if rule is None else _run(draft, episode, rule)
+    if became == "opened":
+        return _Supposed(draft, episode, True, run)
+    over = _over(draft, reader, episode, rule)
+    return _Supposed(draft, episode, False, None if over else run, over)
 
 
 def _latest(snapshot: Snapshot, alert: Alert) -> Episode:
@@ -240,15 +246,34 @@ def _latest(snapshot: Snapshot, alert: Alert) -> Episode:
 
 
 def _run(draft: Draft, episode: Episode, rule: Rule) -> Run | None:
-    """The run for the episode: the one under way, else one that would begin now."""
-    mine = [r for r in draft.snapshot.all(Run) if (r.incident_id, r.rule) == (episode.incident_id, rule.name)]
-    run = next((run for run in mine if not run.finished and run.undoes is None), None)
-    if run is not None:
-        return run
-    if mine and mine[-1].id >= PROVISIONAL:  # ended as soon as it began
-        return mine[-1]
-    incident = draft.snapshot.get(Incident, episode.incident_id)
-    return propose(draft, incident, rule, requested_by=ALERT) if incident.service else None
+    """The run for the episode: the one under way, else one that ended as soon as it was supposed."""
+    mine = [run for run in draft.snapshot.all(Run) if _is_for(run, episode, rule.name)]
+    under_way = next((run for run in mine if not run.finished), None)
+    return under_way or next((run for run in mine if run.id >= PROVISIONAL), None)
+
+
+def _is_for(run: Run, episode: Episode, rule: str | None) -> bool:
+    return (run.incident_id, run.rule, run.undoes) == (episode.incident_id, rule, None)
+
+
+def _over(draft: Draft, reader: Reader, episode: Episode, rule: Rule | None) -> str:
+    """Why nothing begins for an alert that fires already: a rule begins when an alert does, or not at all."""
+    began = episode.rule
+    if rule is None and began is None:
+        return ""
+    runs = [run for run in draft.snapshot.all(Run) if _is_for(run, episode, began) and not run.finished]
+    if rule is None or rule.name != began:
+        under = "under no rule" if began is None else f"under the rule {began}"
+        at_it = f", whose run {runs[0].id} is {runs[0].status.value}" if runs else ""
+        return f"the alert began {under}{at_it}; a rule begins when an alert begins to fire"
+    if runs:
+        return ""
+    ended = reader.list_runs(incident=episode.incident_id, limit=MANY)
+    last = next((run for run in ended if _is_for(run, episode, began)), None)
+    if last is None or last.outcome is None:
+        return f"it has no run; {began} begins again when the alert fires anew"
+    why = f": {last.detail}" if last.detail else ""
+    return f"run {last.id} is over, {last.outcome.value}{why}; {began} begins again when the alert fires anew"
 
 
 def _judged(
@@ -264,7 +289,7 @@ def _judged(
     supposed = _suppose(core, setup, reader, alert, rule)
     draft, run = supposed.draft, supposed.run
     if run is None or run.finished:
-        return None, "its run has ended meanwhile"
+        return None, supposed.over or "its run has ended meanwhile"
     if run.status is RunStatus.AWAITING_APPROVAL:
         run = replace(run, status=RunStatus.PLANNING)
         draft.snapshot.put(run)

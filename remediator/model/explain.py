@@ -14,6 +14,8 @@ class AskedAlert:
     labels: dict[str, str]
     starts_at: datetime | None = None
     """None: it begins just now."""
+    fingerprint: str | None = None
+    """As its sender gave it; None: the one that Alertmanager would give to the labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class Explanation:
     """What they rest on, of the world."""
     overall: str
     """What would come of it: `allow`, `needs_approval`, `hold`, `deny`; `no_rule`, `at_work` (its run acts
-    or verifies), or `over`."""
+    or verifies), or `over` (nothing is left to decide, or nothing begins for an alert that fires already)."""
     decisive: str | None = None
     """The guardrail that decides."""
     reason: str | None = None

@@ -218,3 +218,69 @@ async def test_an_alert_that_ended_unheard_leaves_nothing_to_decide(build: Calla
         assert (told.overall, told.known, told.alertmanager) == ("over", "open", "absent")
         assert told.detail == "the alert ended first"
         assert house.run().status is RunStatus.AWAITING_APPROVAL
+
+
+# ---- an alert that fires already: a rule begins when an alert begins, and then no more
+
+
+async def acts_again(house: House, mark: str) -> bool:
+    """Whether telling of the alert once more makes a run."""
+    before = await house.desk.read(lambda reader: len(reader.list_runs(limit=50)))
+    assert await house.post(house.alertmanager.notification(mark))
+    await house.wait(minutes=5)
+    return await house.desk.read(lambda reader: len(reader.list_runs(limit=50))) > before
+
+
+async def test_an_alert_whose_run_has_ended_is_not_acted_on_until_it_fires_anew(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(rule(guardrails=""))) as house:
+        house.docker.breaks("app-web-1", incurable=True)
+        mark = await house.fire()
+        run = await house.finished()
+        told = await explained(house)
+        assert (told.known, told.overall, told.plan) == ("open", "over", None)
+        assert told.detail.startswith(f"run {run.id} is over, failed: ")
+        assert told.detail.endswith("web-down begins again when the alert fires anew")
+        assert not await acts_again(house, mark)
+
+
+async def test_an_alert_that_began_under_no_rule_is_not_acted_on_by_one_that_came_later(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(rule(alert="Other", guardrails=""))) as house:
+        mark = await house.fire()
+        assert (await explained(house)).overall == "no_rule"
+        house.write(rules(rule(guardrails="")))
+        await house.desk.reload("alice")
+        told = await explained(house)
+        assert (told.overall, told.rule) == ("over", "web-down")
+        assert told.detail == "the alert began under no rule; a rule begins when an alert begins to fire"
+        assert not await acts_again(house, mark)
+
+
+async def test_an_alert_that_began_under_another_rule_stays_with_that(build: Callable[..., House]) -> None:
+    async with build(rules(rule("first", severity="P0"))) as house:
+        mark = await house.fire()
+        run = (await house.asked("first")).run_id
+        house.write(rules(rule("second"), rule("first", severity="P0")))
+        await house.desk.reload("alice")
+        told = await explained(house)
+        assert (told.overall, told.rule, told.run) == ("over", "second", None)
+        assert f"began under the rule first, whose run {run} is " in told.detail
+        assert not await acts_again(house, mark)
+
+
+async def test_an_alert_of_an_incident_is_known_by_the_fingerprint_that_it_came_with(
+    build: Callable[..., House],
+) -> None:
+    async with build(rules(rule(severity="P0")), reconcile_interval=timedelta(hours=1)) as house:
+        mark = house.alertmanager.fire(DOWN)
+        body = json.loads(house.alertmanager.notification(mark))
+        body["alerts"][0]["fingerprint"] = "abcdef"
+        house.alertmanager.unreachable = "it cannot be asked about that"
+        assert await house.post(json.dumps(body).encode())
+        await house.until(house.runs)
+        run = house.run()
+        (told,) = (await house.desk.explain_incident(run.incident_id, 5)).explanations
+        assert (told.fingerprint, told.known, told.run) == ("abcdef", "open", run.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,12 @@ from remediator.reading.problems import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
+    from types import FrameType
 
     from remediator.history.backtest import Backtest
 
+SINCE = timedelta(days=30)
+"""How far a backtest goes back if nobody says."""
 STOPPED = 130
 """Exit code: it was interrupted; what is told is of the time before."""
 
@@ -42,9 +46,34 @@ def moment(context: click.Context, parameter: click.Parameter, value: str | None
         return None
     try:
         read = datetime.fromisoformat(value)
-    except ValueError:
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"`{value}` is no time such as 2026-03-01T12:00:00Z") from None
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def back(end: datetime, length: timedelta) -> datetime:
+    """So long before `end`."""
+    from remediator.history.changes import EARLIEST
+
+    if length > end - EARLIEST:
+        raise click.BadParameter("it reaches back to before 1970", param_hint="--since")
+    return end - length
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends what is within as Ctrl-C does, so that nothing is left behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        # It may be ignored, as a shell does for what runs in the background.
+        (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 assume_option = click.option(
@@ -62,7 +91,10 @@ assume_option = click.option(
 @click.option("--prometheus", metavar="URL", help="Its past; by default that of the configured one.")
 @click.option("--from", "file", type=click.Path(path_type=Path), help="Episodes as JSON lines, instead.")
 @click.option(
-    "--since", metavar="DURATION", default="30d", callback=duration, help="How far back. [default: 30d]"
+    "--since",
+    metavar="DURATION",
+    callback=duration,
+    help="How far back. [default: 30d, or all of the file of --from]",
 )
 @click.option("--until", metavar="TIME", callback=moment, help="The end. [default: now]")
 @click.option(
@@ -127,7 +159,7 @@ def _prepared(
     *,
     prometheus: str | None,
     file: Path | None,
-    since: timedelta,
+    since: timedelta | None,
     until: datetime | None,
     step: timedelta,
     assumed: tuple[str, ...],
@@ -143,8 +175,14 @@ def _prepared(
     if file is not None and prometheus is not None:
         raise click.UsageError("give --prometheus or --from, not both")
     opened = open_setup(config_file, rules)
-    end = until or SystemClock().now().replace(microsecond=0)
-    begin = end - since if file is None else first_moment(file)
+    now = SystemClock().now().replace(microsecond=0)
+    if until is not None and until > now:
+        raise click.BadParameter("the past ends now", param_hint="--until")
+    end = until or now
+    begin = back(end, since or SINCE)
+    if file is not None:
+        first = first_moment(file, now)
+        begin = first if since is None else max(begin, first)
     return Backtest(
         setup=opened.setup,
         commands=opened.config.commands,
@@ -154,7 +192,7 @@ def _prepared(
         begin=begin,
         end=until if file is not None else end,
         source=(
-            (lambda: read_episodes(file))
+            (lambda: read_episodes(file, begin, now))
             if file is not None
             else (lambda: alerts_of(opened.config, prometheus, begin, end, step))
         ),
@@ -164,7 +202,7 @@ def _prepared(
 def _go(out: Output, test: Backtest) -> bool:
     """Run it; False if it was interrupted."""
     try:
-        with quiet(), _progress(test) as told:
+        with interruptible(), quiet(), _progress(test) as told:
             test.progress = told
             test.go()
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ import heapq
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from remediator.reading.problems import InputError, Problem
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_LINE = 1_000_000
-"""Characters of a line of a file; a longer one is no episode."""
+"""Bytes of a line of a file; a longer one is no episode."""
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No past reaches back further."""
+
+Episode = tuple[dict[str, str], datetime, datetime | None]
+"""Labels, beginning and, if it is over, the end."""
 
 
 class HistoryError(Exception):
@@ -45,51 +51,102 @@ def mark_of(labels: Mapping[str, str]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-async def read_episodes(file: Path) -> AsyncGenerator[Change, None]:
+@dataclass(slots=True)
+class _Open:
+    labels: dict[str, str]
+    began: datetime
+    over: datetime | None
+
+
+async def read_episodes(file: Path, begin: datetime, now: datetime) -> AsyncGenerator[Change, None]:
     """The episodes of a file: one JSON object a line, in the order of `starts_at`.
 
-    Each has `labels`, `starts_at` and, unless it still fires, `ends_at`. InputError names the line.
+    Each has `labels`, `starts_at` and, unless it still fires, `ends_at`. Those of one alert that touch or
+    overlap are one. What was over by `begin` is left out; what fired then begins then. What ends after
+    `now` still fires. InputError names the line.
     """
-    ends: list[tuple[datetime, int, Change]] = []
-    for number, (labels, begins, over) in enumerate(_lines(file)):
-        while ends and ends[0][0] <= begins:
-            yield heapq.heappop(ends)[2]
-        mark = mark_of(labels)
-        yield Change(begins, True, mark, labels, begins)
-        if over is not None:
-            heapq.heappush(ends, (over, number, Change(over, False, mark, labels, begins)))
-    while ends:
-        yield heapq.heappop(ends)[2]
+    fires: dict[str, _Open] = {}
+    ends: list[tuple[datetime, int, str]] = []
+    lines = enumerate(_since(begin, _lines(file, now)))
+    for at, same in groupby(lines, lambda line: line[1][1]):
+        for change in _over(ends, fires, at, inclusive=False):
+            yield change
+        new = {}
+        for number, (labels, _, over) in same:
+            mark = mark_of(labels)
+            known = fires.get(mark)
+            if known is None:
+                fires[mark] = new[mark] = _Open(labels, at, over)
+            elif known.over is not None and (over is None or over > known.over):
+                known.over = over
+            else:
+                continue
+            if over is not None:
+                heapq.heappush(ends, (over, number, mark))
+        for change in _over(ends, fires, at, inclusive=True):
+            yield change
+        for mark, one in new.items():
+            yield Change(at, True, mark, one.labels, at)
+    for change in _over(ends, fires, now, inclusive=True):
+        yield change
 
 
-def first_moment(file: Path) -> datetime:
+def _over(
+    ends: list[tuple[datetime, int, str]], fires: dict[str, _Open], until: datetime, *, inclusive: bool
+) -> Iterator[Change]:
+    """What ends by then, or before. An end that has been put off meanwhile is none."""
+    while ends and (ends[0][0] < until or (inclusive and ends[0][0] == until)):
+        at, _, mark = heapq.heappop(ends)
+        if (known := fires.get(mark)) is not None and known.over == at:
+            del fires[mark]
+            yield Change(at, False, mark, known.labels, known.began)
+
+
+def _since(begin: datetime, episodes: Iterator[Episode]) -> Iterator[Episode]:
+    for labels, begins, over in episodes:
+        if over is None or over > begin:
+            yield labels, max(begins, begin), over
+
+
+def first_moment(file: Path, now: datetime) -> datetime:
     """When the first episode of a file began. InputError if there is none."""
-    for _, begins, _ in _lines(file):
+    for _, begins, _ in _lines(file, now):
         return begins
     raise InputError([Problem(file=str(file), message="there is no episode in it")])
 
 
-def _lines(file: Path) -> Iterator[tuple[dict[str, str], datetime, datetime | None]]:
-    last = datetime.min.replace(tzinfo=UTC)
+def _lines(file: Path, now: datetime) -> Iterator[Episode]:
+    last = EARLIEST
     try:
-        with file.open(encoding="utf-8") as text:
-            for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
+        with file.open("rb") as text:
+            for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), b""), 1):
                 if not line.strip():
                     continue
                 try:
-                    episode = _episode(json.loads(line))
-                    if episode[1] < last:
+                    labels, begins, over = _episode(json.loads(_decoded(line)))
+                    if begins < EARLIEST or begins > now:
+                        raise ValueError(
+                            f"`starts_at` must be between 1970 and now, {now:%Y-%m-%dT%H:%M:%SZ}"
+                        )
+                    if begins < last:
                         raise ValueError("it begins before the one above; sort the lines by `starts_at`")
                 except (ValueError, RecursionError) as error:
                     raise InputError([Problem(file=str(file), line=number, message=str(error))]) from None
-                last = episode[1]
-                yield episode
+                last = begins
+                yield labels, begins, over if over is None or over <= now else None
     except OSError as error:
         message = f"cannot be read: {(error.strerror or str(error)).lower()}"
         raise InputError([Problem(file=str(file), message=message)]) from None
 
 
-def _episode(told: Any) -> tuple[dict[str, str], datetime, datetime | None]:
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start + 1} of the line is not UTF-8") from None
+
+
+def _episode(told: Any) -> Episode:
     if not isinstance(told, dict):
         raise ValueError("expected an object with `labels`, `starts_at` and `ends_at`")
     labels = told.get("labels")
@@ -110,4 +167,7 @@ def _moment(told: dict[str, Any], key: str) -> datetime | None:
     moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     if moment is None or moment.tzinfo is None:
         raise ValueError(f"`{key}` must be a time with its zone, such as 2026-03-01T12:00:00Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"`{key}` is out of the range of times") from None

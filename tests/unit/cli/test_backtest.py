@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from remediator.cli import main
+from remediator.cli.backtest import interruptible
 from tests.simulation.given import rules
 
 if TYPE_CHECKING:
@@ -65,6 +67,20 @@ def test_for_programs_and_as_a_page(folder: Path) -> None:
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_only_the_last_of_a_file(folder: Path) -> None:
+    span = ("--until", "2026-03-01T12:00:00Z", "--since", "90m")
+    result = backtest(folder, "--from", str(folder / "past.jsonl"), *span, "-o", "json")
+    told = json.loads(result.output)
+    assert (told["episodes"], told["unmatched"], told["begin"][:16]) == (1, 1, "2026-03-01T10:30")
+
+
+def test_sigterm_ends_it_as_ctrl_c_does() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_other_rules_than_those_of_the_configuration(folder: Path) -> None:
     other = folder / "other.yml"
     other.write_text(rules().replace("web-down", "candidate"))
@@ -80,6 +96,9 @@ def test_other_rules_than_those_of_the_configuration(folder: Path) -> None:
         (("--from", "nowhere.jsonl"), 1, "nowhere.jsonl: cannot be read"),
         (("nowhere.yml",), 1, "nowhere.yml: cannot be read"),
         (("--since", "5"), 2, "not a duration"),
+        (("--since", "99999999d"), 2, "it reaches back to before 1970"),
+        (("--until", "9999-12-31"), 2, "the past ends now"),
+        (("--until", "0001-01-01T00:00:00+14:00"), 2, "is no time"),
         (("--step", "0s"), 2, "expected more than 0"),
         (("--until", "noon"), 2, "`noon` is no time"),
         (("--from", "x", "--prometheus", "http://127.0.0.1:9"), 2, "not both"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remediator.cli.backtest import assume_option, duration, moment, quiet
+from remediator.cli.backtest import assume_option, back, duration, interruptible, moment, quiet
 from remediator.cli.options import config_option, output_option
 from remediator.cli.output import FAILED, UNREACHABLE, Output
 from remediator.reading.problems import InputError
@@ -79,7 +79,7 @@ def replay(
         click.echo(str(error), err=True)
         raise SystemExit(FAILED) from None
     try:
-        with quiet():
+        with interruptible(), quiet():
             found = prepared.go()
     except StoreError as error:
         click.echo(str(error), err=True)
@@ -110,7 +110,7 @@ def _prepared(
         requests=opened.config.requests,
         assumed=read_assumptions(assumed, [matched.rule.name for matched in opened.setup.rules]),
         store=str(store or opened.config.store),
-        since=SystemClock().now() - since if since is not None else begin,
+        since=back(SystemClock().now(), since) if since is not None else begin,
     )
 
 

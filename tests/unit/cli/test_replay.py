@@ -98,6 +98,7 @@ def test_the_store_is_only_read(folder: Path) -> None:
         (("--assume", "helth=ok"), 1, "did you mean `health`"),
         (("--rules", "nowhere.yml"), 1, "nowhere.yml: cannot be read"),
         (("--since", "1h", "--from", "2026-01-01"), 2, "not both"),
+        (("--since", "99999999d"), 2, "it reaches back to before 1970"),
     ],
 )
 def test_what_is_wrong_is_told(folder: Path, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -102,6 +102,10 @@ def as_junit(results: Sequence[Result]) -> bytes:
 def _why(failure: Failure) -> Iterator[str]:
     if failure.error:
         yield f"at {failure.at}: this cannot happen: {failure.error}"
+    for fault in failure.faults:
+        first, *more = fault.splitlines()
+        yield f"at {failure.at} at the latest: a fault in the engine: {first}"
+        yield from (f"    {line}" for line in more)
     for what, expected, got in failure.differences:
         yield f"at {failure.at}: {what}"
         yield f"    expected  {_shown(expected)}"
@@ -151,6 +155,7 @@ def _plain(result: Result) -> dict[str, Any]:
             "line": failure.line,
             "at": failure.at,
             "error": failure.error or None,
+            "faults": list(failure.faults),
             "differences": [difference._asdict() for difference in failure.differences],
         },
     }

@@ -14,6 +14,7 @@ from remediator.model.words import Mode
 from remediator.reading.problems import InputError, Problem, did_you_mean
 from remediator.rehearse.document import read_suite
 from remediator.rehearse.doing import CannotError, do
+from remediator.rehearse.faults import faults
 from remediator.rehearse.seeing import Record, differences
 from remediator.rehearse.stage import Stage
 from remediator.rehearse.time import run
@@ -55,6 +56,8 @@ class Failure:
     error: str = ""
     """Why what the test wants to happen could not."""
     differences: tuple[Difference, ...] = ()
+    faults: tuple[str, ...] = ()
+    """Exceptions that the engine did not expect: what it said, and the traceback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +137,18 @@ def _unknown(cases: Iterable[Case], names: set[str], *, rules: bool) -> Iterator
 
 
 def perform(suite: Suite, case: Case) -> Result:
-    """Rehearse one test."""
+    """Rehearse one test. It fails if the engine meets an exception that it does not expect and only logs."""
     record = Record()
-    return run(lambda: _perform(suite, case, record))
+    with faults() as found:
+        failure = run(lambda: _perform(suite, case, record, found))
+    if found:
+        # The last moment at the latest: what only comes to pass when the engine stops counts, too.
+        last = Failure(line=case.lines[-1], at=format_duration(case.entry.timeline[-1].at))
+        failure = replace(failure or last, faults=tuple(found))
+    return Result(case=case, failure=failure, record=record)
 
 
-async def _perform(suite: Suite, case: Case, record: Record) -> Result:
+async def _perform(suite: Suite, case: Case, record: Record, found: Sequence[str]) -> Failure | None:
     begins = case.entry.begins
     stage = Stage(
         suite.setup,
@@ -155,9 +164,11 @@ async def _perform(suite: Suite, case: Case, record: Record) -> Result:
         for entry, line in zip(case.entry.timeline, case.lines, strict=True):
             await stage.wait_until(begins + entry.at)
             failure = await _moment(stage, record, rules, entry, line)
+            if failure is None and found:
+                failure = Failure(line=line, at=format_duration(entry.at))
             if failure is not None:
                 break
-    return Result(case=case, failure=failure, record=record)
+    return failure
 
 
 async def _moment(

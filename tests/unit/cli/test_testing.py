@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
+from remediator.actions.restart import Restart
 from remediator.cli import main
 from tests.simulation.given import rules
 
@@ -152,3 +153,23 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     result = run(tmp_path / "no.test.yml")
     assert "no such file" in result.output
     assert result.exit_code == 1
+
+
+def test_a_fault_of_the_engine_fails_the_test_that_expects_nothing_of_it(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks_down(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(Restart, "apply", breaks_down)
+    suite.write_text(SUITE.replace("web-down, action: restart", "web-down").split("  - name: it is left")[0])
+    result = run(suite)
+    lines = result.output.splitlines()
+    assert lines[0] == f"{suite}:5: FAILED: it is restarted"
+    assert lines[1] == (
+        "  at 0s at the latest: a fault in the engine: an action failed in a way that it does not know"
+    )
+    assert "      RuntimeError: boom" in lines
+    assert result.exit_code == 1
+    (told,) = json.loads(run(suite, "-o", "json").stdout)["tests"]
+    assert told["failure"]["faults"][0].endswith("RuntimeError: boom")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.history.record import NEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from remediator.history.trails import Trail, Trails
     from remediator.model.words import Json
@@ -55,36 +58,52 @@ class Compared(NamedTuple):
 
 def compare(then: Trails, now: Trails) -> list[Compared]:
     """Each run with its replay, in the order of time."""
-    left = sorted(now.runs.values(), key=lambda trail: trail.begun)
+    left = _Left(now.runs.values())
     found: list[Compared] = []
     unpaired: list[Trail] = []
     for trail in then.runs.values():
-        pair = _pair(trail, left, same_rule=True)
+        pair = left.take(trail, same_rule=True)
         if pair is None:
             unpaired.append(trail)
         else:
-            left.remove(pair)
             found.append(_compared(trail, pair))
     for trail in unpaired:
-        pair = _pair(trail, left, same_rule=False)
+        pair = left.take(trail, same_rule=False)
         if pair is None:
             found.append(Compared(trail, trail, None, Difference.NO_RUN))
         else:
-            left.remove(pair)
             found.append(Compared(trail, trail, pair, Difference.OTHER_RULE))
-    found += [Compared(trail, None, trail, Difference.NEW_RUN) for trail in left]
+    found += [Compared(trail, None, trail, Difference.NEW_RUN) for trail in left.all()]
     return sorted(found, key=lambda line: line.some.begun)
 
 
-def _pair(trail: Trail, among: Sequence[Trail], *, same_rule: bool) -> Trail | None:
-    near = [
-        other
-        for other in among
-        if other.service == trail.service
-        and (other.rule == trail.rule) is same_rule
-        and abs(other.begun - trail.begun) <= NEAR
-    ]
-    return min(near, key=lambda other: abs(other.begun - trail.begun), default=None)
+class _Left:
+    """Runs of the replay that belong to none of the record yet; found by their service and beginning."""
+
+    def __init__(self, trails: Iterable[Trail]) -> None:
+        self._of: dict[str, list[Trail]] = defaultdict(list)
+        for trail in sorted(trails, key=_begun):
+            self._of[trail.service].append(trail)
+
+    def take(self, then: Trail, *, same_rule: bool) -> Trail | None:
+        """The nearest one that belongs to this run; it is left no more."""
+        there = self._of[then.service]
+        first = bisect_left(there, then.begun - NEAR, key=_begun)
+        last = bisect_right(there, then.begun + NEAR, key=_begun)
+        near = [
+            place
+            for place in range(first, last)
+            if there[place].is_like(then) and (there[place].rule == then.rule) is same_rule
+        ]
+        place = min(near, key=lambda place: abs(there[place].begun - then.begun), default=None)
+        return None if place is None else there.pop(place)
+
+    def all(self) -> list[Trail]:
+        """What nothing was found for."""
+        return [trail for trails in self._of.values() for trail in trails]
+
+
+_begun = attrgetter("begun")
 
 
 def _compared(then: Trail, now: Trail) -> Compared:

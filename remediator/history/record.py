@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remediator.decide.guardrails.changed_by_others import SLACK
-from remediator.history.trails import Trails
+from remediator.history.trails import Trail, Trails
 from remediator.model.alert import Episode
 from remediator.model.plan import Operation, OperationSpec, Plan, PlanSpec
 from remediator.model.run import Approval, Attempt, Run
@@ -130,13 +130,13 @@ class Record:
         near = [answer for answer in self.answers.get(promql, ()) if abs(answer[0] - now) <= NEAR]
         return min(near, key=lambda answer: abs(answer[0] - now))[1] if near else None
 
-    def answered(self, asked: Approval, service: str, rule: str) -> bool:
-        """Whether people answered this question then."""
+    def answered(self, asked: Approval, trail: Trail) -> bool:
+        """Whether people answered this question then; `trail` is of the run that asks it."""
         return any(
             isinstance(said, Said)
             and said.what in ("granted", "denied")
             and said.run is not None
-            and (said.run.service, said.run.rule) == (service, rule)
+            and self.trails.runs[said.run.id].is_like(trail)
             and asked.requested_at - NEAR <= at <= asked.expires_at
             for at, said in self.moments
         )

@@ -238,7 +238,8 @@ class _Stage:
     def _like(self, then: Run) -> list[Trail]:
         """The unfinished run that stands where the one of the record did."""
         there = self._trails.unfinished.get(then.service, [])
-        return [trail for trail in there if trail.rule == then.rule][:1] or list(there[:1])
+        like = [trail for trail in there if trail.is_like(self._record.trails.runs[then.id])]
+        return sorted(like, key=lambda trail: trail.rule != then.rule)[:1]
 
     def _asked_about(self, then: Run) -> list[Approval]:
         numbers = {trail.id for trail in self._like(then)}
@@ -293,20 +294,19 @@ class _Stage:
     def _asked(self, asked: Approval) -> None:
         """If nobody was asked this then, people say what is assumed; without that, nobody knows."""
         trail = self._trails.runs[asked.run_id]
-        if self._record.answered(asked, trail.service, trail.rule) or (trail.rule in self._asked_then(trail)):
+        if self._record.answered(asked, trail) or self._was_asked(trail):
             return
         if APPROVALS not in self._assumed.made:
             trail.missing.add(APPROVALS)
         elif self._assumed.approvals != "none":
             self._begin(answer(self._engine.desk, asked, self._assumed.approvals))
 
-    def _asked_then(self, trail: Trail) -> set[str]:
-        """Rules of which a run asked people then, at the time of this one."""
-        return {
-            then.rule
+    def _was_asked(self, trail: Trail) -> bool:
+        """Whether the run that stands where this one does asked people then."""
+        return any(
+            then.asked and then.is_like(trail) and abs(then.begun - trail.begun) <= NEAR
             for then in self._record.trails.runs.values()
-            if then.asked and then.service == trail.service and abs(then.begun - trail.begun) <= NEAR
-        }
+        )
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

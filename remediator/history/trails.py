@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from remediator.model.alert import Episode
 from remediator.model.plan import Plan
 from remediator.model.run import Attempt, Run
 from remediator.model.words import AttemptStatus
@@ -28,6 +29,8 @@ class Trail:
     service: str
     begun: datetime
     by_hand: bool
+    alerts: set[str] = field(default_factory=set)
+    """Fingerprints of what fired for it until it was finished."""
     acts: list[tuple[int, str, Json]] = field(default_factory=list)
     """Step, action and its parameters, of every act."""
     holds: list[str] = field(default_factory=list)
@@ -37,6 +40,12 @@ class Trail:
     reason: str | None = None
     missing: set[str] = field(default_factory=set)
     """Facts that it rested on and that nobody knows."""
+
+    def is_like(self, other: Trail) -> bool:
+        """Whether both are there for the same: an alert in common, or a person's wish for the same rule."""
+        if self.service != other.service or self.by_hand is not other.by_hand:
+            return False
+        return self.rule == other.rule if self.by_hand else not self.alerts.isdisjoint(other.alerts)
 
     @property
     def says(self) -> str:
@@ -56,6 +65,8 @@ class Trails:
         self.runs: dict[int, Trail] = {}
         self.unfinished: dict[str, list[Trail]] = {}
         """By service."""
+        self._firing: dict[tuple[int, str], set[str]] = {}
+        """Fingerprints of open episodes, by incident and rule."""
         self._params: dict[int, Json] = {}
         """Of the latest plan of each unfinished run."""
 
@@ -65,6 +76,8 @@ class Trails:
             for entity in event.puts:
                 if isinstance(entity, Plan):
                     self._params[entity.run_id] = entity.params
+                elif isinstance(entity, Episode):
+                    self._fires(entity)
             run = next((entity for entity in event.puts if isinstance(entity, Run)), None)
             if event.kind == "run.proposed" and run is not None:
                 trail = self.runs[run.id] = Trail(
@@ -75,10 +88,28 @@ class Trails:
                     run.service,
                     run.created_at,
                     run.by_hand,
+                    set(self._firing.get((run.incident_id, run.rule), ())),
                 )
                 self.unfinished.setdefault(run.service, []).append(trail)
             elif run is not None and run.id in self.runs:
                 self._go_on(self.runs[run.id], run, event)
+
+    def _fires(self, episode: Episode) -> None:
+        if episode.incident_id is None or episode.rule is None:
+            return
+        cause = (episode.incident_id, episode.rule)
+        if not episode.firing:
+            left = self._firing.get(cause, set()) - {episode.fingerprint}
+            if left:
+                self._firing[cause] = left
+            else:
+                self._firing.pop(cause, None)
+            return
+        self._firing.setdefault(cause, set()).add(episode.fingerprint)
+        for trails in self.unfinished.values():
+            for trail in trails:
+                if (trail.incident, trail.rule) == cause:
+                    trail.alerts.add(episode.fingerprint)
 
     def _go_on(self, trail: Trail, run: Run, event: Event) -> None:
         match event.kind:

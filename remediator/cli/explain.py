@@ -147,6 +147,8 @@ def _labels(written: Sequence[str]) -> dict[str, str]:
         name, sign, value = pair.partition("=")
         if not sign or not name or name[-1] in "!~" or value.startswith("~"):
             raise click.UsageError(f"a label is given as NAME=VALUE, not as {pair!r}")
+        if not _is_text(pair):
+            raise click.UsageError(f"a label is UTF-8 text, which {pair!r} is not")
         if name in labels:
             raise click.UsageError(f"the label {name} is given twice")
         labels[name] = value
@@ -169,15 +171,31 @@ def _alerts(file: Path) -> list[dict[str, Any]]:
     found = value.get("alerts", [value]) if isinstance(value, dict) else value
     if not isinstance(found, list) or not found:
         raise click.ClickException(f"{file}: expected an alert with `labels`, or a list of alerts")
-    return [_alert(file, number, alert) for number, alert in enumerate(found)]
+    firing = [(number, one) for number, one in enumerate(found, 1) if not _resolved(one)]
+    if not firing:
+        raise click.ClickException(f"{file}: all of its alerts are resolved; only one that fires is acted on")
+    if len(firing) < len(found):
+        click.echo(f"Left out, for they are resolved: {len(found) - len(firing)} of its alerts.", err=True)
+    return [_alert(file, number, alert) for number, alert in firing]
+
+
+def _resolved(alert: Any) -> bool:
+    return isinstance(alert, dict) and alert.get("status") == "resolved"
 
 
 def _alert(file: Path, number: int, alert: Any) -> dict[str, Any]:
     labels = alert.get("labels") if isinstance(alert, dict) else None
     if not isinstance(labels, dict) or not labels or not all(isinstance(v, str) for v in labels.values()):
-        raise click.ClickException(f"{file}: alert {number + 1} has no `labels` whose values are text")
+        raise click.ClickException(f"{file}: alert {number} has no `labels` whose values are text")
+    if not all(_is_text(part) for pair in labels.items() for part in pair):
+        raise click.ClickException(f"{file}: alert {number} has a label that is not valid Unicode text")
     starts_at = alert.get("startsAt")
     return {"labels": labels, **({"starts_at": starts_at} if isinstance(starts_at, str) else {})}
+
+
+def _is_text(written: str) -> bool:
+    """Whether it holds no half of a surrogate pair, which bytes that are not UTF-8 and JSON can leave."""
+    return not any("\ud800" <= char <= "\udfff" for char in written)
 
 
 def _recorded(out: Output, incident: int, events: Iterable[dict[str, Any]]) -> None:
@@ -186,6 +204,8 @@ def _recorded(out: Output, incident: int, events: Iterable[dict[str, Any]]) -> N
 
 
 def _why(data: dict[str, Any]) -> str:
+    if data.get("overall") == "allow":  # then none of them decided
+        data = {**data, "decisive": None}
     told = [f"{key} {plain(data[key])}" for key in _RECORDED if data.get(key) not in (None, "")]
     return "; ".join(told)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from remediator.cli.explain import _why
 from remediator.engine.face import NotFound
 
 if TYPE_CHECKING:
@@ -93,6 +94,32 @@ async def test_an_incident_is_told_with_its_record(shell: Shell) -> None:
     assert "What was decided about incident 7" in told
     assert "run.decided" in told
     assert "overall allow; rule app-down" in told
+
+
+async def test_no_guardrail_decides_where_all_allow() -> None:
+    data = {"overall": "allow", "decisive": "shadow", "rule": "x"}
+    assert _why(data) == "overall allow; rule x"
+    assert _why({**data, "overall": "hold"}) == "overall hold; decisive shadow; rule x"
+
+
+async def test_resolved_alerts_of_a_file_are_left_out(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    over = {"status": "resolved", "labels": {"alertname": "Over"}}
+    file.write_text(json.dumps([over, {"status": "firing", "labels": DOWN}]))
+    result = await shell.run("explain", "--file", str(file))
+    assert "they are resolved: 1" in result.stderr
+    assert shell.desk.asked == [([DOWN], 5)]
+    file.write_text(json.dumps(over))
+    assert "all of its alerts are resolved" in await shell.refused("explain", "--file", str(file))
+
+
+async def test_a_label_that_is_no_text_is_refused(shell: Shell, config: Path, tmp_path: Path) -> None:
+    offline = ("explain", "--config", str(config))
+    assert "UTF-8" in await shell.refused(*offline, "alertname=\udcff", code=2)
+    file = tmp_path / "alert.json"
+    for labels in ({"a": "\ud800"}, {"\ud800": "a"}):
+        file.write_text(json.dumps({"labels": labels}))
+        assert "alert 1 has a label" in await shell.refused(*offline, "--file", str(file))
 
 
 async def test_a_refusal_is_told(shell: Shell) -> None:

@@ -44,7 +44,14 @@ def _moment(value: Any) -> datetime:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError(f"expected a moment such as 2026-03-02T12:00:00Z; this is `{value}`") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    if not FIRST <= moment < LAST:
+        raise ValueError(f"expected a moment from 1970 to 2999; this is `{value}`")
+    return moment.astimezone(UTC)
+
+
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Between these a test takes place: beyond them there is no calendar to count with."""
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
@@ -175,7 +182,9 @@ class Expect(Strict):
     KEYS_ARE = "expectation"
 
     run: RunSeen | None = None
-    no_run: tuple[Name, ...] = Field(default=(), description="Rules of which there was never a run.")
+    no_run: tuple[Name, ...] = Field(
+        default=(), min_length=1, description="Rules of which there was never a run."
+    )
     runs: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Of any rule, so far.")
     incident: IncidentSeen | None = None
     acts: Annotated[int, Field(ge=0)] | None = Field(
@@ -187,7 +196,9 @@ class Expect(Strict):
 
     @model_validator(mode="after")
     def _something(self) -> "Expect":
-        if not self.model_fields_set:
+        if all(getattr(self, name) in (None, ()) for name in self.model_fields_set - {"told"}) and (
+            self.told is None
+        ):
             raise mistaken(Mistake("nothing is expected here"))
         return self
 
@@ -253,6 +264,13 @@ class CaseEntry(Strict):
         if not any(entry.expect for entry in timeline):
             raise mistaken(Mistake("nothing is expected in this test, so it cannot fail"))
         return timeline
+
+    @model_validator(mode="after")
+    def _ends(self) -> "CaseEntry":
+        for index, entry in enumerate(self.timeline):
+            if entry.at >= LAST - self.begins:
+                raise mistaken(Mistake("this is after the year 2999", ("timeline", index, "at")))
+        return self
 
 
 class SuiteFile(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from remediator.model.rule import Rule
     from remediator.rehearse.document import Case, Entry
     from remediator.rehearse.seeing import Difference
+
+RuleKey = tuple[Path, str]
 
 SETTLED = 0.001
 """Seconds after a moment at which all that is due by then has happened."""
@@ -75,7 +78,7 @@ class Result:
 
 
 def find_suites(paths: Sequence[Path]) -> list[Path]:
-    """The files of tests at these paths: files, and directories with files `*.test.yml` in them.
+    """The files of tests at these paths: files, and directories with files `*.test.yml` in or below them.
 
     InputError where there is none.
     """
@@ -83,10 +86,10 @@ def find_suites(paths: Sequence[Path]) -> list[Path]:
     problems = []
     for path in paths:
         if path.is_dir():
-            inside = [file for file in sorted(path.iterdir()) if file.name.endswith(TESTS)]
-            inside = [file for file in inside if not file.name.startswith(".")]
+            inside = [file for folder in _folders(path) for file in sorted(folder.iterdir())]
+            inside = [file for file in inside if file.name.endswith(TESTS) and file.name[0] != "."]
             if not inside:
-                message = "there is no file of tests (*.test.yml) in this directory"
+                message = "there is no file of tests (*.test.yml) in or below this directory"
                 problems.append(Problem(file=str(path), message=message))
             found.update(dict.fromkeys(inside))
         else:
@@ -94,6 +97,13 @@ def find_suites(paths: Sequence[Path]) -> list[Path]:
     if problems:
         raise InputError(problems)
     return list(found)
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """A directory and all below it, but for hidden ones."""
+    for folder, below, _ in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield Path(folder)
 
 
 def load_suite(path: Path, *, rules: Sequence[Path] = ()) -> Suite:
@@ -208,30 +218,39 @@ class Coverage:
 
 def coverage(suites: Sequence[Suite], results: Iterable[Result], paths: Iterable[Path] = ()) -> Coverage:
     """What all these results together show of all these rules, and of the rule files in these directories."""
-    rules: dict[tuple[str, str], tuple[Rule, Setup]] = {}
+    rules: dict[RuleKey, tuple[Rule, Setup]] = {}
+    keys: dict[str, dict[str, RuleKey]] = {}
     for suite in suites:
+        own = keys.setdefault(str(suite.path), {})
         for matched in suite.setup.rules:
-            rules.setdefault((matched.rule.name, matched.rule.source), (matched.rule, suite.setup))
-    tested: set[str] = set()
-    objected: set[tuple[str, str]] = set()
+            key = own[matched.rule.name] = _key(matched.rule)
+            rules.setdefault(key, (matched.rule, suite.setup))
+    tested: set[RuleKey] = set()
+    objected: set[tuple[RuleKey, str]] = set()
     for result in results:
         if result.ok:
+            own = keys[result.case.file]
             expected = (entry.expect for entry in result.case.entry.timeline)
-            tested |= {expect.run.rule for expect in expected if expect and expect.run}
-            objected |= set(result.record.objections())
-    limits = tuple((rule, name) for rule, setup in rules.values() for name in _limits(rule, setup))
+            tested |= {own[expect.run.rule] for expect in expected if expect and expect.run}
+            objected |= {(own[rule], name) for rule, name in result.record.objections()}
+    limits = [(key, rule, name) for key, (rule, setup) in rules.items() for name in _limits(rule, setup)]
     return Coverage(
         rules=tuple(rule for rule, _ in rules.values()),
-        untested=tuple(rule for rule, _ in rules.values() if rule.name not in tested),
-        guardrails=limits,
-        unshown=tuple((rule, name) for rule, name in limits if (rule.name, name) not in objected),
+        untested=tuple(rule for key, (rule, _) in rules.items() if key not in tested),
+        guardrails=tuple((rule, name) for _, rule, name in limits),
+        unshown=tuple((rule, name) for key, rule, name in limits if (key, name) not in objected),
         files=tuple(_left_out(suites, paths)),
     )
 
 
+def _key(rule: Rule) -> RuleKey:
+    """Its file however it was come by, and its name: files that are not used together may share names."""
+    return Path(rule.source.rpartition(":")[0]).resolve(), rule.name
+
+
 def _left_out(suites: Iterable[Suite], paths: Iterable[Path]) -> Iterator[Path]:
     under_test = {Path(source.file).resolve() for suite in suites for source in suite.setup.rules.files}
-    found, _ = listed([path for path in paths if path.is_dir()])
+    found, _ = listed([folder for path in paths if path.is_dir() for folder in _folders(path)])
     return (file for file in found if file.resolve() not in under_test)
 
 

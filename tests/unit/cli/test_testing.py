@@ -107,6 +107,28 @@ def test_a_rule_file_without_tests_is_named(suite: Path) -> None:
     assert "more.yml" not in run(suite, "--coverage").output
 
 
+def test_tests_below_a_directory_are_run(suite: Path) -> None:
+    below = suite.parent / "team" / "a"
+    below.mkdir(parents=True)
+    (suite.parent / "web.yml").rename(below / "web.yml")
+    suite.rename(below / suite.name)
+    (suite.parent / "team" / "more.yml").write_text("groups: []\n")
+    result = run(suite.parent, "--coverage")
+    assert "2 tests passed" in result.output
+    assert "team/more.yml: no file of tests is about these rules" in result.output
+
+
+def test_a_rule_is_not_shown_by_one_of_the_same_name_in_another_file(suite: Path) -> None:
+    (suite.parent / "b.yml").write_text(rules())
+    suite.with_name("b.test.yml").write_text(
+        "settings: {services: {web: {}}}\n"
+        "tests: [{name: quiet, timeline: [{at: 0s, expect: {no_run: [web-down]}}]}]\n"
+    )
+    output = run(suite.parent, "--coverage").output
+    assert f"{suite.parent}/b.yml:4: no test expects a run of web-down" in output
+    assert f"{suite.parent}/web.yml:4: no test expects a run of web-down" not in output
+
+
 def test_a_failed_test_shows_nothing(suite: Path) -> None:
     suite.write_text(SUITE.replace("action: restart", "action: scale").replace("SUCCEEDED", "succeeded"))
     assert "no test expects a run of web-down" in run(suite, "--coverage").output
@@ -145,7 +167,10 @@ def test_every_mistake_is_told_and_nothing_is_run(suite: Path) -> None:
 
 def test_a_directory_without_tests_is_told(tmp_path: Path) -> None:
     result = run(tmp_path)
-    assert result.output == f"Error: {tmp_path}: there is no file of tests (*.test.yml) in this directory\n"
+    assert (
+        result.output
+        == f"Error: {tmp_path}: there is no file of tests (*.test.yml) in or below this directory\n"
+    )
     assert result.exit_code == 1
 
 

@@ -42,12 +42,24 @@ def test_it_knows_where_each_moment_stands(tmp_path: Path) -> None:
         ("{at: 0s, expect: {run: {rule: x, status: hold}}}", "did you mean `held`?"),
         ("{at: 0s, containers: {web: ill}, expect: {runs: 0}}", "expected one of `well`"),
         ("{at: 0s, fire: {}, expect: {runs: 0}}", "at least 1 of them"),
+        ("{at: 0s, expect: {no_run: []}}", "at least 1 of them"),
+        ("{at: 99999999d, expect: {runs: 0}}", "this is after the year 2999"),
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, timeline: str, message: str) -> None:
     with pytest.raises(InputError) as told:
         read(tmp_path, timeline)
     assert message in str(told.value)
+
+
+@pytest.mark.parametrize("begins", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+10:00"])
+def test_a_moment_without_a_calendar_is_refused_at_its_place(tmp_path: Path, begins: str) -> None:
+    file = tmp_path / "a.test.yml"
+    file.write_text(f"tests:\n  - name: one\n    begins: {begins}\n    timeline: [{MOMENT}]\n")
+    with pytest.raises(InputError) as told:
+        read_suite(file)
+    assert f"{file}:3:13: " in str(told.value)
+    assert f"expected a moment from 1970 to 2999; this is `{begins}`" in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_command_line_tells_of_a_past_incident(
     told = daemon.cli("explain", "--incident", "1").stdout
     assert "What was decided about incident 1" in told
     assert "overall deny; decisive shadow" in told
-    assert "Now it would not act (shadow: rule broken: shadow mode)" in told
+    assert "run 1 is over, shadow: rule broken: shadow mode" in told
     assert daemon.kinds() == before
     assert mend.calls() == 0
 

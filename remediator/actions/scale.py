@@ -83,7 +83,7 @@ class ScaleParams(Params):
         if self.replicas is not None:
             wanted, bound = self.replicas, f"`replicas` is {self.replicas}"
         else:
-            more, times = _STEP.fullmatch(self.by or "").groups()  # type: ignore[union-attr]
+            more, times = _STEP.fullmatch(self.by or "").groups()  # type: ignore[union-attr]  # _step let nothing else in
             most = self.max or MOST
             wanted, bound = min(now + int(more) if more else now * int(times), most), f"`max` is {most}"
         if wanted <= now:

@@ -106,7 +106,7 @@ def read_assumptions(written: Iterable[str], rules: Collection[str] = ()) -> Ass
         if name == PROMQL:
             read = {**assumed.promql, rule or PROMQL: read}
         changed = {name.replace("-", "_"): read, "made": assumed.made | {fact}}
-        assumed = replace(assumed, **changed)  # type: ignore[arg-type]
+        assumed = replace(assumed, **changed)  # type: ignore[arg-type]  # values of any field
     return assumed
 
 

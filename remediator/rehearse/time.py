@@ -42,7 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since it began."""
         return self._jumping.passed
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # the stub has one type variable more
         """Do it at once: virtual time would not wait for another thread."""
         future: asyncio.Future[Any] = self.create_future()
         try:
